@@ -8,7 +8,6 @@ Times are nanoseconds: `began` since the epoch, all others since `began`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 WireFields = tuple[tuple[bytes, bytes], ...]
@@ -71,7 +70,7 @@ class Capture:
         self._times: list[int] = []
 
     def respond(self, head: WireResponse, *, at: int) -> None:
-        """The response's headers have come; `head.body` is only set where the body is there at once (stored flows)."""
+        """The response's headers have come; `head` has no body and no trailers yet."""
         self._head = head
         self.duration = max(0, at)
 
@@ -79,20 +78,21 @@ class Capture:
         self._pieces.append(data)
         self._times.append(at)
 
-    def end(self, *, at: int, trailers: Iterable[tuple[bytes, bytes]] = ()) -> Exchange:
-        return self._exchange(at, tuple(trailers), None)
+    def end(self, *, at: int, body: bytes = b"", trailers: WireFields = ()) -> Exchange:
+        """The message is whole. `body` is only given where it did not come in pieces (stored flows)."""
+        return self._exchange(at, body, trailers, None)
 
     def abort(self, reason: str, *, at: int) -> Exchange:
-        return self._exchange(at, (), reason)
+        return self._exchange(at, b"", (), reason)
 
-    def _exchange(self, at: int, trailers: WireFields, broken: str | None) -> Exchange:
+    def _exchange(self, at: int, body: bytes, trailers: WireFields, broken: str | None) -> Exchange:
         head = self._head
         response = head and WireResponse(
             code=head.code,
             reason=head.reason,
             http_version=head.http_version,
             headers=head.headers,
-            body=b"".join(self._pieces) or head.body,
+            body=b"".join(self._pieces) or body,
             trailers=trailers,
         )
         return Exchange(

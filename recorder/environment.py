@@ -1,0 +1,68 @@
+"""What a client's environment must say so that its traffic goes through a recorder: variables, and the shells' words.
+
+Facts per language, each tried: `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE` *replace* the trust store, so
+they point at a bundle of the public roots plus our CA; Node adds to its own, so `NODE_EXTRA_CA_CERTS` would do with the
+CA alone and takes the bundle as well. Node's own fetch reads proxy variables only with `NODE_USE_ENV_PROXY=1`.
+Programs disagree on the case of the proxy variables, so both are set.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from recorder.errors import UsageError
+
+SHELLS = ("sh", "fish", "powershell")
+LOOPBACK = "localhost,127.0.0.1,::1"
+
+# Where the SDKs of a service expect the API below its host, and the variable that they read it from.
+_API_PATHS = {"openrouter.ai": "/api/v1", "api.openai.com": "/v1"}
+_BASE_URL_VARIABLES = ("OPENROUTER_BASE_URL", "OPENAI_BASE_URL")
+
+
+def proxy_variables(*, port: int, bundle: Path) -> dict[str, str]:
+    """For a client that is to use the proxy port and trust our CA."""
+    proxy = f"http://127.0.0.1:{port}"
+    trust = str(bundle)
+    return {
+        "HTTPS_PROXY": proxy,
+        "https_proxy": proxy,
+        "NO_PROXY": LOOPBACK,
+        "no_proxy": LOOPBACK,
+        "SSL_CERT_FILE": trust,
+        "REQUESTS_CA_BUNDLE": trust,
+        "CURL_CA_BUNDLE": trust,
+        "NODE_EXTRA_CA_CERTS": trust,
+        "NODE_USE_ENV_PROXY": "1",
+    }
+
+
+def base_url(*, port: int, host: str) -> str:
+    """The base URL of `host`'s API at the base-URL port."""
+    return f"http://127.0.0.1:{port}{_API_PATHS.get(host, '')}"
+
+
+def base_url_variables(*, port: int, host: str) -> dict[str, str]:
+    """For a client that takes the base URL of its service from the environment; it needs no CA."""
+    return dict.fromkeys(_BASE_URL_VARIABLES, base_url(port=port, host=host))
+
+
+def assignments(variables: Mapping[str, str], *, shell: str) -> list[str]:
+    """One line a variable, to be evaluated by `shell`."""
+    if shell == "sh":
+        return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    if shell == "fish":
+        return [f"set -gx {name} {_fish(value)};" for name, value in variables.items()]
+    if shell == "powershell":
+        return [f"$env:{name} = {_powershell(value)}" for name, value in variables.items()]
+    raise UsageError(f"expected a shell ({', '.join(SHELLS)}), found {shell!r}")
+
+
+def _fish(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _powershell(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

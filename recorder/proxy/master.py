@@ -1,0 +1,95 @@
+"""The proxy as `recorder start` runs it: mitmproxy's core in this process, with only the addons that it needs.
+
+Two doors on loopback: the proxy port (`HTTPS_PROXY`; TLS is ended with our CA) and the base-URL port (plain HTTP in,
+the first recorded host upstream). Run `Proxy.run` to its end; `Proxy.stop` ends it in order, and called again at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mitmproxy import exceptions
+from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
+from mitmproxy.master import Master
+from mitmproxy.options import Options
+
+from recorder.errors import ProxyError
+from recorder.proxy import trust
+from recorder.proxy.record import RecordAddon
+from recorder.recording import Recorded, Summary
+from recorder.settings import Settings
+
+LOOPBACK = "127.0.0.1"
+_TRIES = 5  # a free port may be taken by another between our choice and our use of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Where the proxy is reached, once it serves."""
+
+    port: int
+    base_url_port: int
+    trust: trust.Trust
+
+
+class Proxy:
+    """One recorder. `on_ready` is called when both doors are open, the others as in `RecordAddon`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        on_ready: Callable[[Doors], None],
+        on_recorded: Callable[[Recorded], None],
+        on_stopped: Callable[[Summary], None],
+    ) -> None:
+        self._settings = settings
+        self._on_ready = on_ready
+        self._addon = RecordAddon(settings, on_recorded=on_recorded, on_stopped=on_stopped)
+        self._master: Master | None = None
+        self._stopping = False
+
+    @property
+    def failure(self) -> str | None:
+        """Why the session failed, None if it did not."""
+        return self._addon.failure
+
+    async def run(self) -> None:
+        """Serve until `stop`. `ProxyError` if a door cannot be opened, `StoreError` and the like for the cassette."""
+        logging.getLogger("mitmproxy").setLevel(logging.WARNING)
+        settings = _with_ports(self._settings)
+        kept = trust.prepare(settings.certs, upstream_ca=settings.upstream_ca)
+        master = self._master = Master(Options())
+        opened = _Opened(settings, lambda: self._on_ready(_doors(settings, kept)))
+        try:
+            master.options.update(**_options(settings, kept))
+            master.addons.add(
+                core.Core(),
+                disable_h2c.DisableH2C(),
+                proxyserver.Proxyserver(),
+                next_layer.NextLayer(),
+                tlsconfig.TlsConfig(),
+                self._addon,
+                opened,
+            )
+            master.options.update(connection_strategy="lazy")
+        except exceptions.OptionsError as error:
+            raise ProxyError(str(error)) from error
+        if self._stopping:
+            master.shutdown()
+        await master.run()
+        if opened.error:
+            raise opened.error
+
+    def stop(self) -> None:
+        """Stop in order; the second call ends the wait for streams under way."""
+        if self._stopping:
+            self._addon.hurry()
+        self._stopping = True
+        if self._master:
+            self._master.shutdown()

@@ -1,0 +1,323 @@
+"""The recording addon: mitmproxy's hooks → captures → the recording. It fails closed.
+
+An exception in one of mitmproxy's hooks is logged and traffic goes on; so here every hook is guarded, and the first
+thing that goes wrong fails the session: requests to recorded hosts get 502 with the reason, streams under way are cut,
+and the process ends with exit status 1. Nothing passes unrecorded and unnoticed.
+
+Everything that takes time (decoding, scrubbing, writing, fsync) happens on threads; the end of that one response waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from mitmproxy import ctx, exceptions, http
+from mitmproxy.addonmanager import Loader
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+
+from recorder import settings as setting
+from recorder.capture import Capture, Exchange
+from recorder.errors import RecorderError
+from recorder.proxy import wire
+from recorder.proxy.tee import Tee, deliver_held
+from recorder.recording import Recorded, Recording, Summary
+from recorder.session import check_name, name_for
+from recorder.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_THREADS = 4  # one large body must not hold up the ends of the small ones
+
+
+@dataclass(slots=True, kw_only=True)
+class _UnderWay:
+    flow: http.HTTPFlow
+    capture: Capture
+    tee: Tee | None = None
+
+
+def _guard_sync(hook: Callable[[RecordAddon, http.HTTPFlow], None]) -> Callable[[RecordAddon, http.HTTPFlow], None]:
+    @functools.wraps(hook)
+    def guarded(addon: RecordAddon, flow: http.HTTPFlow) -> None:
+        try:
+            hook(addon, flow)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the session fails closed
+            addon.fail(error)
+            addon.refuse(flow)
+
+    return guarded
+
+
+def _guard(
+    hook: Callable[[RecordAddon, http.HTTPFlow], Awaitable[None]],
+) -> Callable[[RecordAddon, http.HTTPFlow], Awaitable[None]]:
+    @functools.wraps(hook)
+    async def guarded(addon: RecordAddon, flow: http.HTTPFlow) -> None:
+        try:
+            await hook(addon, flow)
+        except Exception as error:  # noqa: BLE001 - the same
+            addon.fail(error)
+            addon.refuse(flow)
+
+    return guarded
+
+
+class RecordAddon:
+    """Records one session. With `settings`, as `recorder start` runs it; without, mitmdump's options give them.
+
+    `on_recorded` is told of each exchange that is on disk, `on_stopped` once of what the session came to. `failure` is
+    why the session failed, None as long as it has not.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        on_recorded: Callable[[Recorded], None] | None = None,
+        on_stopped: Callable[[Summary], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._own_master = settings is not None
+        self._on_recorded = on_recorded or _log_recorded
+        self._on_stopped = on_stopped or _log_summary
+        self._recording: Recording | None = None
+        self._under_way: dict[str, _UnderWay] = {}
+        self._writing: set[asyncio.Future[Recorded]] = set()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="record")
+        self._stopping = False
+        self._hurry = asyncio.Event()
+        self.failure: str | None = None
+
+    # Start-up
+
+    def load(self, loader: Loader) -> None:
+        deliver_held()
+        if self._own_master:
+            return
+        loader.add_option("session", str, "", "Session to record; by default named after the time of the start.")
+        loader.add_option("cassette_dir", str, setting.DEFAULT_CASSETTE_DIR, "Folder of the cassettes.")
+        loader.add_option("record_hosts", str, setting.DEFAULT_HOST, "Hosts to record, parted by commas.")
+        loader.add_option("layout", str, "", "Layout of a new cassette: go-vcr, seed or charm.")
+        loader.add_option("keep_headers", str, "", "Headers to keep beside the usual ones, parted by commas.")
+
+    def configure(self, updated: set[str]) -> None:
+        if self._recording is not None:
+            return  # a session's settings do not change under it
+        try:
+            self._settings = self._settings or _from_options()
+            self._recording = Recording.start(self._settings)
+        except RecorderError as error:
+            self._refuse_to_start(error)
+            return
+        if not self._own_master:
+            _configure_mitmdump(self._settings)
+
+    def _refuse_to_start(self, error: RecorderError) -> None:
+        if self._own_master:
+            raise error
+        print(f"record: {error}", file=sys.stderr)  # noqa: T201 - one line; through mitmproxy's log it would be three
+        sys.exit(error.exit_code)
+
+    # The path of an exchange
+
+    @_guard_sync
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        if not self._is_recorded(flow):
+            flow.request.stream = True
+
+    @_guard_sync
+    def request(self, flow: http.HTTPFlow) -> None:
+        if not self._is_recorded(flow):
+            return
+        if reason := self.failure or (self._stopping and "the recorder is stopping"):
+            flow.response = wire.refusal(reason)
+            return
+        began = wire.nanoseconds(flow.request.timestamp_start)
+        self._under_way[flow.id] = _UnderWay(flow=flow, capture=Capture(wire.request(flow), began=began))
+
+    @_guard_sync
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        assert flow.response is not None
+        exchange = self._under_way.get(flow.id)
+        if exchange is None:
+            if not self._is_recorded(flow):
+                flow.response.stream = True  # not ours: through, unread
+            elif self.failure and not _is_refusal(flow) and flow.killable:
+                flow.kill()
+            return
+        at = wire.nanoseconds(flow.response.timestamp_start) - exchange.capture.began
+        exchange.capture.respond(wire.response_head(flow), at=at)
+        if flow.live:
+            zero = time.monotonic_ns() - (time.time_ns() - exchange.capture.began)
+            tee = Tee(exchange.capture, zero=zero, length=wire.announced_length(flow), failed=self.fail)
+            exchange.tee = flow.response.stream = tee
+
+    @_guard
+    async def response(self, flow: http.HTTPFlow) -> None:
+        exchange = self._under_way.pop(flow.id, None)
+        if exchange is None:
+            if self.failure:
+                self.refuse(flow)
+            return
+        assert flow.response is not None
+        if flow.response.status_code == 101:
+            self._note("a WebSocket was passed on and not recorded")
+            return
+        at = wire.nanoseconds(flow.response.timestamp_end or time.time()) - exchange.capture.began
+        body = b"" if exchange.tee else flow.response.raw_content
+        if body is None:
+            await self._record(exchange.capture.abort("the stored flow has no body", at=at))
+        else:
+            await self._record(exchange.capture.end(at=at, body=body, trailers=wire.trailers(flow)))
+
+    @_guard
+    async def error(self, flow: http.HTTPFlow) -> None:
+        exchange = self._under_way.pop(flow.id, None)
+        if exchange is not None:
+            reason = flow.error.msg if flow.error else "the connection broke"
+            await self._record(exchange.capture.abort(reason, at=time.time_ns() - exchange.capture.began))
+
+    async def _record(self, exchange: Exchange) -> None:
+        assert self._recording is not None
+        loop = asyncio.get_running_loop()
+        writing = loop.run_in_executor(self._threads, self._recording.record, exchange)
+        self._writing.add(writing)
+        try:
+            recorded = await asyncio.shield(writing)
+        finally:
+            self._writing.discard(writing)
+        if not self.failure:  # another exchange may have failed the session meanwhile: then this one is not told of
+            self._on_recorded(recorded)
+
+    def _note(self, text: str) -> None:
+        logger.warning("recorder: %s", text)
+        if self._recording:
+            self._recording.summary.notes.append(text)
+
+    def _is_recorded(self, flow: http.HTTPFlow) -> bool:
+        assert self._settings is not None
+        return self._settings.records(flow.request.pretty_host, flow.request.port)
+
+    def server_connect(self, data: ServerConnectionHookData) -> None:
+        assert self._settings is not None
+        if data.server.address is None:
+            return
+        host, port = data.server.address[:2]
+        for rule in self._settings.connect_to:
+            if rule.matches(host, port):
+                data.server.address = (rule.to_host, rule.to_port)
+                return
+
+    # Failure
+
+    def fail(self, error: BaseException) -> None:
+        """The session has failed: say so once, cut what is under way, refuse what comes."""
+        if self.failure is not None:
+            return
+        expected = isinstance(error, RecorderError)
+        self.failure = str(error) if expected else f"internal error: {error!r}"
+        logger.error("recorder: the session failed: %s", self.failure, exc_info=None if expected else error)
+        under_way = list(self._under_way.values())
+        self._under_way.clear()
+        for exchange in under_way:
+            _cut(exchange)
+
+    def refuse(self, flow: http.HTTPFlow) -> None:
+        """See to it that the client does not take this flow's response for a good one."""
+        if not flow.live or not self._is_recorded(flow):
+            return
+        if flow.response is not None and flow.response.stream:  # its headers have gone out
+            if isinstance(flow.response.stream, Tee):
+                flow.response.stream.shut = True
+            if flow.killable:
+                flow.kill()
+        elif not _is_refusal(flow):
+            flow.response = wire.refusal(self.failure or "not recorded")
+
+    # Stopping
+
+    def hurry(self) -> None:
+        """Wait no longer for the streams under way."""
+        self._hurry.set()
+
+    async def done(self) -> None:
+        """Let the streams under way finish, write what is left of them as incomplete, put the cassette in order."""
+        if self._recording is None or self._stopping:
+            return
+        try:
+            await self._stop(self._recording)
+        except Exception as error:  # noqa: BLE001 - mitmproxy would log it and exit with status 0
+            self.fail(error)
+        if self.failure and not self._own_master:
+            sys.exit(1)
+
+    async def _stop(self, recording: Recording) -> None:
+        assert self._settings is not None
+        self._stopping = True
+        await self._drain(self._settings.grace)
+        under_way = list(self._under_way.values())
+        self._under_way.clear()
+        for exchange in under_way:
+            _cut(exchange)
+            at = time.time_ns() - exchange.capture.began
+            await self._record(exchange.capture.abort("the recorder was stopped", at=at))
+        self._threads.shutdown()
+        if self.failure:
+            recording.abandon()
+        else:
+            self._on_stopped(recording.stop())
+
+    async def _drain(self, grace: float) -> None:
+        deadline = time.monotonic() + grace
+        while (self._under_way or self._writing) and not self._hurry.is_set() and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+
+
+def _is_refusal(flow: http.HTTPFlow) -> bool:
+    return flow.response is not None and wire.REFUSED in flow.response.headers
+
+
+def _cut(exchange: _UnderWay) -> None:
+    """Close the client's connection: there is no other way to end a response in the middle."""
+    if exchange.tee:
+        exchange.tee.shut = True
+    proxy = ctx.master.addons.get("proxyserver")
+    handler = proxy and proxy.connections.get(exchange.flow.client_conn.id)
+    if handler and handler.client in handler.transports:
+        handler.close_connection(handler.client)
+
+
+def _from_options() -> Settings:
+    options = ctx.options
+    return Settings(
+        session=check_name(options.session or name_for(time.time())),
+        cassette_dir=Path(options.cassette_dir),
+        hosts=setting.parse_hosts(options.record_hosts),
+        layout=setting.parse_layout(options.layout),
+        keep_headers=setting.parse_headers(options.keep_headers),
+    )
+
+
+def _configure_mitmdump(settings: Settings) -> None:
+    """Open the recorded hosts only, and make an unreachable one an ordinary 502; the user's own choices stand."""
+    options = ctx.options
+    if not options.allow_hosts and not options.ignore_hosts:
+        options.update(allow_hosts=[host.pattern for host in settings.hosts])
+    if not options.has_changed("connection_strategy"):
+        options.update(connection_strategy="lazy")
+
+
+def _log_recorded(recorded: Recorded) -> None:
+    logger.info("recorded %s", recorded.line())
+
+
+def _log_summary(summary: Summary) -> None:
+    logger.info("recorder: %s", summary.line())

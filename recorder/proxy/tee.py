@@ -1,0 +1,92 @@
+"""The tee: each piece of a response goes on to the client at once, and a copy stays here. It never raises.
+
+A client that has seen the end of a response may rely on its being on disk. Where the end is a frame of its own (chunked,
+HTTP/2) it is enough that mitmproxy waits for the `response` hook before it sends that frame. Where the end is told by
+`Content-Length`, the last piece *is* the end: it is held here, and `deliver_held` sends it when the hook has returned.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.layers.http import HttpStream, ResponseData, SendHttp
+from mitmproxy.proxy.layers.http._hooks import HttpResponseHook
+
+from recorder.capture import Capture
+
+logger = logging.getLogger(__name__)
+
+
+class Tee:
+    """What `flow.response.stream` is set to. `length`: the body's announced length in bytes, None if it was not told.
+
+    `zero` is the monotonic clock, in nanoseconds, at which the request began. `failed` is called once if a piece could
+    not be kept; from then on nothing is passed on, since nothing may pass unrecorded.
+    """
+
+    __slots__ = ("_capture", "_failed", "_left", "_zero", "held", "shut")
+
+    def __init__(
+        self, capture: Capture, *, zero: int, length: int | None, failed: Callable[[BaseException], None]
+    ) -> None:
+        self._capture = capture
+        self._zero = zero
+        self._left = length
+        self._failed = failed
+        self.held: list[bytes] = []
+        self.shut = False
+
+    def __call__(self, data: bytes) -> bytes | tuple[bytes, ...]:
+        if self.shut:
+            return ()
+        if not data:  # mitmproxy's sign for the end
+            return data
+        try:
+            self._capture.chunk(data, at=time.monotonic_ns() - self._zero)
+            if self._left is None:
+                return data
+            self._left -= len(data)
+            if self._left > 0:
+                return data
+            self.held.append(data)
+            return ()
+        except Exception as error:  # noqa: BLE001 - raised here, mitmproxy would drop the piece and carry on
+            self.shut = True
+            self._failed(error)
+            return ()
+
+
+_send_response = HttpStream.send_response
+
+
+def _send_response_then_held(
+    stream: HttpStream, already_streamed: bool = False
+) -> Generator[commands.Command, Any, None]:
+    """mitmproxy's `send_response`, and between its hook and the end of the message what the tee has held."""
+    steps = _send_response(stream, already_streamed)
+    reply: Any = None
+    while True:
+        try:
+            command = steps.send(reply)
+        except StopIteration:
+            return
+        reply = yield command
+        if isinstance(command, HttpResponseHook) and not stream.flow.error and stream.flow.response is not None:
+            tee = stream.flow.response.stream
+            if isinstance(tee, Tee) and not tee.shut:
+                for data in tee.held:
+                    yield SendHttp(ResponseData(stream.stream_id, data), stream.context.client)
+
+
+def deliver_held() -> None:
+    """Teach mitmproxy to send what a tee holds. The only place where we change mitmproxy; calling it twice is harmless.
+
+    There is no hook between the last piece and the end, and the callable that sees the pieces cannot wait. Without this
+    the choice would be to hold back whole bodies, to do the writing on the event loop, or to write after the client has
+    seen the end. `tests/proxy/test_tee.py` holds it against the supported versions.
+    """
+    HttpStream.send_response = _send_response_then_held  # type: ignore[method-assign] # the seam itself

@@ -1,0 +1,66 @@
+"""mitmproxy's flows → the values of `recorder.capture`. No state, no I/O."""
+
+from __future__ import annotations
+
+import json
+
+from mitmproxy import http
+
+from recorder.capture import WireFields, WireRequest, WireResponse
+
+
+REFUSED = "X-Recorder-Error"
+"""Marks an answer of our own, for clients and for ourselves."""
+
+
+def nanoseconds(timestamp: float) -> int:
+    """mitmproxy's time stamps are seconds since the epoch; as floats they resolve about 0.2 µs."""
+    return int(timestamp * 1_000_000_000)
+
+
+def request(flow: http.HTTPFlow) -> WireRequest:
+    message = flow.request
+    return WireRequest(
+        method=message.method,
+        url=message.pretty_url,
+        http_version=message.http_version,
+        headers=_fields(message.headers),
+        body=message.raw_content or b"",
+        trailers=_fields(message.trailers),
+    )
+
+
+def response_head(flow: http.HTTPFlow) -> WireResponse:
+    message = flow.response
+    assert message is not None
+    return WireResponse(
+        code=message.status_code,
+        reason=message.reason,
+        http_version=message.http_version,
+        headers=_fields(message.headers),
+    )
+
+
+def trailers(flow: http.HTTPFlow) -> WireFields:
+    return _fields(flow.response.trailers if flow.response else None)
+
+
+def announced_length(flow: http.HTTPFlow) -> int | None:
+    """The body's length in bytes as the response announces it; None where the end is told in another way."""
+    assert flow.response is not None
+    headers = flow.response.headers
+    if "transfer-encoding" in headers:
+        return None
+    value = headers.get("content-length", "")
+    return int(value) if value.isdecimal() else None
+
+
+def refusal(reason: str, *, status: int = 502) -> http.Response:
+    """An answer of our own, in the shape that OpenAI's SDKs read an error from."""
+    error = {"message": f"recorder: {reason}", "type": "recorder_error", "param": None, "code": status}
+    body = json.dumps({"error": error}).encode()
+    return http.Response.make(status, body, {"Content-Type": "application/json", REFUSED: "1"})
+
+
+def _fields(headers: http.Headers | None) -> WireFields:
+    return tuple(headers.fields) if headers else ()

@@ -1,0 +1,155 @@
+"""A session being recorded: exchanges in, a cassette out. The one place that ties capture, scrubber and store together.
+
+`record` may be called from several threads at once. Whatever it raises means that the exchange is not in the cassette,
+and that the session has to stop serving.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from recorder import gohttp, usage, wording
+from recorder.capture import Exchange
+from recorder.model import Interaction
+from recorder.scrub import Scrubber
+from recorder.session import cassette_path
+from recorder.settings import Settings
+from recorder.sse import has_terminal_frame
+from recorder.store import Store
+from recorder.usage import Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of one exchange. Times are nanoseconds since the request began; None where there was no such moment.
+
+    `id` counts in the order of writing until the cassette is sealed. `incomplete`: why it did not reach the cassette.
+    """
+
+    session: str
+    id: int
+    method: str
+    url: str
+    code: int
+    usage: Usage
+    first_byte: int | None
+    first_token: int | None
+    total: int
+    incomplete: str = ""
+
+    def line(self) -> str:
+        """One line for a terminal: what was asked, what came, what it cost, how long it took."""
+        told = [
+            f"#{self.id}" if not self.incomplete else "incomplete",
+            self.method,
+            self.url,
+            str(self.code or "-"),
+            self.usage.model or "",
+            wording.tokens(self.usage.total_tokens),
+            wording.dollars(self.usage.cost),
+            wording.moment("first byte", self.first_byte),
+            wording.moment("first token", self.first_token),
+            wording.moment("total", self.total),
+            f"({self.incomplete})" if self.incomplete else "",
+        ]
+        return "  ".join(part for part in told if part)
+
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """What a session came to. `cost` in US dollars, summed over the answers that told theirs; None if none did."""
+
+    session: str
+    path: Path
+    interactions: int = 0
+    incomplete: int = 0
+    tokens: int | None = None
+    cost: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        told = [
+            wording.count(self.interactions, "interaction"),
+            wording.count(self.incomplete, "incomplete", "incomplete") if self.incomplete else "",
+            wording.tokens(self.tokens),
+            wording.dollars(self.cost),
+            *self.notes,
+        ]
+        return f"{self.path}: " + ", ".join(part for part in told if part)
+
+    def count(self, recorded: Recorded) -> None:
+        if recorded.incomplete:
+            self.incomplete += 1
+            return
+        self.interactions += 1
+        if recorded.usage.total_tokens is not None:
+            self.tokens = (self.tokens or 0) + recorded.usage.total_tokens
+        if recorded.usage.cost is not None:
+            self.cost = (self.cost or 0.0) + recorded.usage.cost
+
+
+class Recording:
+    """Holds the cassette's lock from `start` to `stop`."""
+
+    def __init__(self, *, session: str, store: Store, scrubber: Scrubber) -> None:
+        self._session = session
+        self._store = store
+        self._scrubber = scrubber
+        self._lock = threading.Lock()
+        self.summary = Summary(session=session, path=store.path)
+
+    @classmethod
+    def start(cls, settings: Settings, *, scrubber: Scrubber) -> Self:
+        path = cassette_path(settings.cassette_dir, settings.session)
+        return cls(session=settings.session, store=Store.open(path, layout=settings.layout), scrubber=scrubber)
+
+    def record(self, exchange: Exchange) -> Recorded:
+        """Bring one exchange to disk; when this returns it is there, whole and scrubbed."""
+        seen = gohttp.interaction(exchange)
+        incomplete = "" if _is_whole(exchange, seen) else exchange.broken or "no response"
+        self._scrubber.learn(exchange)
+        clean = self._scrubber.scrub(seen)
+        with self._lock:
+            if incomplete:
+                number = self._store.append_incomplete(clean, reason=incomplete, at=exchange.began + exchange.ended)
+            else:
+                number = self._store.append(clean, began=exchange.began)
+            recorded = Recorded(
+                session=self._session,
+                id=number,
+                method=clean.interaction.request.method,
+                url=clean.interaction.request.url,
+                code=clean.interaction.response.code,
+                usage=usage.of(clean.interaction),
+                first_byte=exchange.duration if exchange.response else None,
+                first_token=usage.time_to_first_token(exchange),
+                total=exchange.ended,
+                incomplete=incomplete,
+            )
+            self.summary.count(recorded)
+        return recorded
+
+    def stop(self) -> Summary:
+        """Put the cassette in order and let go of it."""
+        with self._lock:
+            try:
+                self._store.seal()
+            finally:
+                self._store.close()
+        return self.summary
+
+    def abandon(self) -> None:
+        """Let go of a cassette that could not be written; what it holds stays as it is."""
+        with self._lock:
+            self._store.close()
+
+
+def _is_whole(exchange: Exchange, interaction: Interaction) -> bool:
+    """Whether it came to its end: SDKs hang up right after the terminal frame, which is an end as good as any."""
+    if exchange.response is None:
+        return False
+    response = interaction.response  # decoded: the frame of a compressed stream is found too
+    return exchange.broken is None or has_terminal_frame(response.body, response.headers.first("Content-Type"))
