@@ -6,12 +6,22 @@ starts with a colon is a comment. Unlike a browser we also report the comments, 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _BOM = b"\xef\xbb\xbf"
+
+# A line's end with an empty line behind it; `\r\n` by itself is one line's end and no empty line.
+_EMPTY_LINE = re.compile(rb"\n\n|[\n\r]\r\n?")
+
+_FIRST_WINDOW = 64 * 1024  # bytes of a stream's end that hold its last few events in nearly every stream
+
+_DONE = b"[DONE]"
+_TERMINAL_TYPES = ("message_stop", "response.completed", "response.failed", "response.incomplete")
+_LAST_EVENTS = 8  # a terminal frame is the last one, or has a few comments and `[DONE]` behind it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +47,13 @@ def is_event_stream(content_type: str) -> bool:
 
 def events(body: bytes) -> Iterator[Event]:
     """The events of a whole or a cut stream, in order; together they cover every byte of `body`."""
+    return _events_from(body, 0)
+
+
+def _events_from(body: bytes, start: int) -> Iterator[Event]:
     kind = ""
     spans: list[tuple[int, int]] = []
-    start = 0
-    position = len(_BOM) if body.startswith(_BOM) else 0
+    position = len(_BOM) if start == 0 and body.startswith(_BOM) else start
     while position < len(body):
         match = _LINE.match(body, position)
         assert match is not None
@@ -57,6 +70,43 @@ def events(body: bytes) -> Iterator[Event]:
             kind = body[value_start:line_end].decode("utf-8", "replace")
     if start < len(body):
         yield _event(body, kind, spans, start, len(body), complete=False)
+
+
+def last_events(body: bytes, count: int) -> list[Event]:
+    """The last `count` events or fewer, in order, at a cost that depends on their size and not on the stream's."""
+    window = _FIRST_WINDOW
+    while window < len(body):
+        cut = len(body) - window
+        boundary = _EMPTY_LINE.search(body, cut)
+        if boundary:
+            found = list(_events_from(body, boundary.end()))
+            if len(found) >= count:
+                return found[-count:]
+        window *= 4
+    return list(events(body))[-count:]
+
+
+def has_terminal_frame(body: bytes, content_type: str) -> bool:
+    """Whether the stream has said that it is over, so that nothing can be missing, however the connection ended.
+
+    Terminal frames are `data: [DONE]` (OpenAI, OpenRouter), Anthropic's `message_stop`, and `response.completed`,
+    `response.failed` and `response.incomplete` of the Responses API. A frame counts when its empty line has come, as
+    before that no client dispatches it. `data: [DONE]` counts as soon as its own line is whole: it carries nothing, so
+    what the break has cut off behind it is only the empty line.
+    """
+    return is_event_stream(content_type) and any(_is_terminal(body, event) for event in last_events(body, _LAST_EVENTS))
+
+
+def _is_terminal(body: bytes, event: Event) -> bool:
+    if event.data.strip() == _DONE:
+        return event.complete or body[event.spans[-1][1] : event.spans[-1][1] + 1] in (b"\n", b"\r")
+    if not event.complete or not any(name.encode() in event.data for name in _TERMINAL_TYPES):
+        return False
+    try:
+        frame = json.loads(event.data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(frame, dict) and frame.get("type") in _TERMINAL_TYPES
 
 
 def _field(body: bytes, start: int, end: int) -> tuple[bytes, int]:
