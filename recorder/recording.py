@@ -102,9 +102,14 @@ class Recording:
         self.summary = Summary(session=session, path=store.path)
 
     @classmethod
-    def start(cls, settings: Settings, *, scrubber: Scrubber) -> Self:
+    def start(cls, settings: Settings, *, scrubber: Scrubber, now: int) -> Self:
+        """Lock the cassette and make it ready for appending; `now` in nanoseconds since the epoch."""
         path = cassette_path(settings.cassette_dir, settings.session)
-        return cls(session=settings.session, store=Store.open(path, layout=settings.layout), scrubber=scrubber)
+        recording = cls(
+            session=settings.session, store=Store.open(path, layout=settings.layout, now=now), scrubber=scrubber
+        )
+        recording.summary.notes += map(str, recording._store.repaired)
+        return recording
 
     def record(self, exchange: Exchange) -> Recorded:
         """Bring one exchange to disk; when this returns it is there, whole and scrubbed."""

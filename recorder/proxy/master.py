@@ -6,6 +6,7 @@ the first recorded host upstream). Run `Proxy.run` to its end; `Proxy.stop` ends
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mitmproxy import exceptions
+from mitmproxy import ctx, exceptions
 from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
 from mitmproxy.master import Master
 from mitmproxy.options import Options
@@ -25,7 +26,6 @@ from recorder.recording import Recorded, Summary
 from recorder.settings import Settings
 
 LOOPBACK = "127.0.0.1"
-_TRIES = 5  # a free port may be taken by another between our choice and our use of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,8 @@ class Proxy:
         settings = _with_ports(self._settings)
         kept = trust.prepare(settings.certs, upstream_ca=settings.upstream_ca)
         master = self._master = Master(Options())
-        opened = _Opened(settings, lambda: self._on_ready(_doors(settings, kept)))
+        doors = Doors(port=settings.port, base_url_port=settings.base_url_port, trust=kept)
+        opened = _Opened(lambda: self._on_ready(doors))
         try:
             master.options.update(**_options(settings, kept))
             master.addons.add(
@@ -93,3 +94,55 @@ class Proxy:
         self._stopping = True
         if self._master:
             self._master.shutdown()
+
+
+class _Opened:
+    """The addon that sees both doors open, or why one is not."""
+
+    def __init__(self, opened: Callable[[], None]) -> None:
+        self._opened = opened
+        self.error: ProxyError | None = None
+
+    def running(self) -> None:
+        for server in ctx.master.addons.get("proxyserver").servers:
+            if server.last_exception is not None:
+                self.error = _door_error(server.mode.custom_listen_port, server.last_exception)
+                ctx.master.shutdown()
+                return
+        self._opened()
+
+
+def _door_error(port: int, error: Exception) -> ProxyError:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return ProxyError(f"expected port {port} to be free, found it taken; choose another (0 picks a free one)")
+    if isinstance(error, OSError) and error.errno == errno.EACCES:
+        return ProxyError(f"expected to listen on port {port}, found that it needs privileges; choose one above 1023")
+    return ProxyError(f"expected to listen on port {port}, found {error}")
+
+
+def _with_ports(settings: Settings) -> Settings:
+    """The settings with a free port in the place of each 0."""
+    with ExitStack() as sockets:
+        free = [sockets.enter_context(socket.socket()) for _ in range(2)]
+        for candidate in free:
+            candidate.bind((LOOPBACK, 0))
+        first, second = (candidate.getsockname()[1] for candidate in free)
+    return replace(settings, port=settings.port or first, base_url_port=settings.base_url_port or second)
+
+
+def _modes(settings: Settings) -> list[str]:
+    return [
+        f"regular@{LOOPBACK}:{settings.port}",
+        f"reverse:{settings.hosts[0].base_url}@{LOOPBACK}:{settings.base_url_port}",
+    ]
+
+
+def _options(settings: Settings, kept: trust.Trust) -> dict[str, Any]:
+    chosen: dict[str, Any] = {
+        "mode": _modes(settings),
+        "confdir": str(kept.folder),
+        "allow_hosts": [host.pattern for host in settings.hosts],  # everything else is tunnelled unopened
+    }
+    if kept.upstream:
+        chosen["ssl_verify_upstream_trusted_ca"] = str(kept.upstream)
+    return chosen

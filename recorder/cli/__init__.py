@@ -1,0 +1,76 @@
+"""The command line: each command parses, calls and prints. Commands are loaded when they are called, not before.
+
+Errors are one line on standard error; the exit status is 2 for a wrong call, 1 for a failure, 3 for a secret found.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import NoReturn
+
+import click
+
+from recorder import __version__
+from recorder.errors import RecorderError
+
+# Where each command lives, in the order of `recorder --help`. One import of mitmproxy costs more than a whole `list`.
+_COMMANDS: Mapping[str, str] = {
+    "start": "recorder.cli.start",
+    "run": "recorder.cli.run",
+    "stop": "recorder.cli.sessions",
+    "status": "recorder.cli.sessions",
+    "list": "recorder.cli.sessions",
+    "env": "recorder.cli.sessions",
+    "demo": "recorder.cli.demo",
+}
+
+
+class _Group(click.Group):
+    """A group whose commands are imported by need."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name])
+        command = getattr(module, f"{cmd_name}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="recorder", message="%(prog)s %(version)s")
+def recorder() -> None:
+    """Record LLM traffic once, replay it in tests forever."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    try:
+        status = recorder.main(standalone_mode=False)
+    except click.ClickException as error:
+        _fail(_one_line(error), error.exit_code)
+    except RecorderError as error:
+        _fail(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)  # as a shell has it for Ctrl-C
+    except BrokenPipeError:  # `recorder list | head`: nobody reads on, which is no failure of ours
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _one_line(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{message.rstrip('.')}; see `{error.ctx.command_path} --help`"
+    return message
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    click.echo(f"recorder: {message}", err=True)
+    sys.exit(status)

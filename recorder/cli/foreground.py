@@ -1,0 +1,111 @@
+"""One recorder in this process: its entry in the list of those running, its signals, what it prints."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import click
+
+from recorder import environment
+from recorder.errors import RecorderError
+from recorder.proxy.master import Doors, Proxy
+from recorder.recording import Recorded, Summary
+from recorder.session import Registration, Running, cassette_path, state_folder
+from recorder.settings import Settings
+
+Serve = Callable[[Proxy, asyncio.Task[None], Doors], Awaitable[int]]
+
+
+def serve(settings: Settings, *, meanwhile: Serve, show: Callable[[str], None], log: str = "") -> int:
+    """Run a recorder; `meanwhile` is called when it serves, has to see to its end, and gives the exit status.
+
+    `show` prints the lines of the recorder. A session that failed makes the exit status 1 if it was 0.
+    """
+    return asyncio.run(_serve(settings, meanwhile, show, log))
+
+
+async def _serve(settings: Settings, meanwhile: Serve, show: Callable[[str], None], log: str) -> int:
+    _log_to_stderr()
+    ready: asyncio.Future[Doors] = asyncio.get_running_loop().create_future()
+    proxy = Proxy(
+        settings,
+        on_ready=ready.set_result,
+        on_recorded=lambda recorded: show(recorded_line(recorded)),
+        on_stopped=lambda summary: show(summary_line(summary)),
+    )
+    serving = asyncio.create_task(proxy.run())
+    await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
+    if not ready.done():
+        await serving
+        raise RecorderError("expected the proxy to serve, found that it stopped at once")
+    doors = ready.result()
+    registration = Registration(describe(settings, doors, log), state_folder())
+    try:
+        status = await meanwhile(proxy, serving, doors)
+        if not serving.done():
+            proxy.stop()
+        await serving
+    finally:
+        registration.close()
+    return status or (1 if proxy.failure else 0)
+
+
+def describe(settings: Settings, doors: Doors, log: str) -> Running:
+    return Running(
+        session=settings.session,
+        cassette=str(cassette_path(settings.cassette_dir, settings.session).absolute()),
+        pid=os.getpid(),
+        started=time.time(),
+        port=doors.port,
+        base_url_port=doors.base_url_port,
+        host=settings.hosts[0].name,
+        bundle=str(doors.trust.bundle),
+        log=log,
+    )
+
+
+def on_signals(numbers: tuple[signal.Signals, ...], call: Callable[[signal.Signals], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in numbers:
+        loop.add_signal_handler(number, call, number)
+
+
+def recorded_line(recorded: Recorded) -> str:
+    return recorded.line()
+
+
+def summary_line(summary: Summary) -> str:
+    path = Path(os.path.relpath(summary.path))
+    shown = summary.path if path.parts[:1] == ("..",) else path
+    return f"{shown}: {summary.line()}"
+
+
+def client_lines(doors: Doors, *, host: str) -> list[str]:
+    """What to set in a client's environment, for both doors."""
+    variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle)
+    return [
+        "For a client that uses the proxy:",
+        *(f"  {line}" for line in environment.assignments(variables, shell="sh")),
+        "For a client that takes a base URL:",
+        f"  {environment.base_url(port=doors.base_url_port, host=host)}",
+    ]
+
+
+def _log_to_stderr() -> None:
+    """Warnings and errors of ours and mitmproxy's, a line each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setLevel(logging.WARNING)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+
+
+def echo_err(line: str) -> None:
+    click.echo(line, err=True)

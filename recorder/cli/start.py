@@ -1,0 +1,87 @@
+"""`recorder start`: a recorder in the foreground, or with --detach in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from recorder.cli.options import option, recording_options, settings_from
+from recorder.errors import RecorderError
+from recorder.session import cassette_path, running, state_folder
+from recorder.settings import Settings
+
+_DETACH_WAIT = 30.0  # seconds; a first start without .pyc files takes about four
+
+
+@click.command("start")
+@recording_options
+@option("--port", type=click.IntRange(0, 65535), default=8080, help="Proxy port; 0 picks a free one.")
+@option("--base-url-port", type=click.IntRange(0, 65535), default=8081, help="Base-URL port; 0 picks a free one.")
+@click.option("--detach/--foreground", "-d", default=False, help="Run in the background.", show_default="foreground")
+@click.option("--log", "log", default="", hidden=True)
+def start_command(*, detach: bool, log: str, **values: Any) -> int:
+    """Record a session until Ctrl-C or `recorder stop`."""
+    settings = settings_from(**values)
+    if detach:
+        return _detach(settings)
+    return _foreground(settings, log)
+
+
+def _foreground(settings: Settings, log: str) -> int:
+    from recorder.cli import foreground  # noqa: PLC0415 - loads mitmproxy
+    from recorder.proxy.master import Doors, Proxy  # noqa: PLC0415 - the same
+
+    async def until_stopped(proxy: Proxy, serving: asyncio.Task[None], doors: Doors) -> int:
+        foreground.on_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), lambda _: proxy.stop())
+        path = cassette_path(settings.cassette_dir, settings.session)
+        click.echo(f"Recording {', '.join(host.name for host in settings.hosts)} to {path}. Ctrl-C stops.\n")
+        click.echo("\n".join(foreground.client_lines(doors, host=settings.hosts[0].name)) + "\n")
+        await asyncio.wait({serving})
+        return 0
+
+    return foreground.serve(settings, meanwhile=until_stopped, show=click.echo, log=log)
+
+
+def _detach(settings: Settings) -> int:
+    """Start the same command again in the background, and wait until it serves."""
+    folder = state_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
+    descriptor = os.open(log, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "recorder", *sys.argv[1:], "--foreground", "--log", str(log)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return _wait_until_it_serves(process, folder, log, settings)
+
+
+def _wait_until_it_serves(process: subprocess.Popen[bytes], folder: Path, log: Path, settings: Settings) -> int:
+    deadline = time.monotonic() + _DETACH_WAIT
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            log.unlink(missing_ok=True)
+            click.echo(lines[-1] if lines else "recorder: the recorder stopped at once", err=True)
+            return process.returncode
+        if entry := next((entry for entry in running(folder) if entry.pid == process.pid), None):
+            click.echo(f"Recording {settings.session} in the background (pid {entry.pid}) to {entry.cassette}")
+            click.echo(f'  eval "$(recorder env {settings.session})"  sets the environment of a shell')
+            click.echo(f"  recorder stop {settings.session}")
+            click.echo(f"  log: {log}")
+            process.returncode = 0  # it lives on by design: Popen need not warn about it
+            return 0
+        time.sleep(0.02)
+    process.terminate()
+    raise RecorderError(f"expected the recorder to serve within {_DETACH_WAIT:.0f} seconds, found nothing; see {log}")
