@@ -27,22 +27,15 @@ _MOST_DIGITS = 40
 
 def format_duration(nanoseconds: int) -> str:
     """As `time.Duration.String` writes it: `1m0.5s`, `484.715417ms`, `980.667µs`, `0s`."""
-    if nanoseconds < 0:
-        return "-" + format_duration(-nanoseconds)
-    if nanoseconds == 0:
-        return "0s"
-    if nanoseconds < _MICROSECOND:
-        return f"{nanoseconds}ns"
-    if nanoseconds < _MILLISECOND:
-        return _decimal(nanoseconds, 3) + "µs"
-    if nanoseconds < _SECOND:
-        return _decimal(nanoseconds, 6) + "ms"
-    minutes, rest = divmod(nanoseconds, _MINUTE)
-    seconds = _decimal(rest, 9) + "s"
-    if not minutes:
-        return seconds
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes}m{seconds}" if hours else f"{minutes}m{seconds}"
+    sign, rest = "-" if nanoseconds < 0 else "", abs(nanoseconds)
+    if rest >= _MINUTE:
+        minutes, rest = divmod(rest, _MINUTE)
+        hours, minutes = divmod(minutes, 60)
+        return f"{sign}{f'{hours}h' if hours else ''}{minutes}m{_decimal(rest, 9)}s"
+    for digits, unit in ((9, "s"), (6, "ms"), (3, "µs")):
+        if rest >= 10**digits:
+            return f"{sign}{_decimal(rest, digits)}{unit}"
+    return f"{sign}{rest}ns" if rest else "0s"
 
 
 def _decimal(number: int, digits: int) -> str:

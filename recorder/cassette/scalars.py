@@ -18,14 +18,16 @@ _ASCII_TEXT = bytes(range(0x20, 0x7F)) + b"\n"
 _SPECIAL = re.compile("[^\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _SEPARATORS = (b"\xe2\x80\xa8", b"\xe2\x80\xa9")  # U+2028 and U+2029: line breaks in YAML 1.1
 _BREAKS = (b"\n", *_SEPARATORS)
-_BREAK_RUN = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9])+(?!\Z)")
-_SEPARATOR_RUN = re.compile(rb"(?:\xe2\x80[\xa8\xa9])+(?!\Z)")
+_BREAK_RUN = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9])++(?!\Z)")
+_SEPARATOR_RUN = re.compile(rb"(?:\xe2\x80[\xa8\xa9])++(?!\Z)")
 _SPACE_BREAK = re.compile(rb" (?:\n|\xe2\x80[\xa8\xa9])")
 _BREAK_SPACE = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9]) ")
 
 # Text that is plain beyond doubt, for the many short values of a cassette; the long way round gives the same.
 _SURELY_PLAIN = re.compile(rb"[A-Za-z/](?:[!-9;-~]|:(?=[!-~])| (?=[!\"$-~]))*")
-_INDICATOR = re.compile(rb"""(?:---|\.\.\.|[#,\[\]{}&*!|>'"%@`]|[?:-](?:[ \t]|\Z))|.*?(?::(?:[ \t]|\Z)|[ \t]\#)""", re.DOTALL)
+_INDICATOR = re.compile(
+    rb"""(?:---|\.\.\.|[#,\[\]{}&*!|>'"%@`]|[?:-](?:[ \t]|\Z))|.*?(?::(?:[ \t]|\Z)|[ \t]\#)""", re.DOTALL
+)
 
 _OLD_BOOLEANS = frozenset(b"y Y yes Yes YES on On ON n N no No NO off Off OFF".split())
 _BASE_60 = re.compile(rb"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")

@@ -1,4 +1,4 @@
-"""Interaction → text, key for key and in the order of go-vcr's structs; a key marked `omitempty` there may be left out."""
+"""Interaction → text, key for key in the order of go-vcr's structs; what is `omitempty` there is left out when empty."""
 
 from __future__ import annotations
 
@@ -113,9 +113,7 @@ def _request(lines: list[bytes], request: Request, form: _Form) -> None:
 def _response(lines: list[bytes], response: Response, form: _Form) -> None:
     pad = form.field
     lines += (pad, b"proto: ", _scalar(response.proto, form.value))
-    lines.append(
-        b"%sproto_major: %d\n%sproto_minor: %d\n" % (pad, response.proto_major, pad, response.proto_minor)
-    )
+    lines.append(b"%sproto_major: %d\n%sproto_minor: %d\n" % (pad, response.proto_major, pad, response.proto_minor))
     if response.transfer_encoding:
         _list(lines, b"transfer_encoding", response.transfer_encoding, form)
     if response.trailer:
@@ -185,8 +183,17 @@ def natural_order(names: tuple[str, ...]) -> tuple[str, ...]:
     """Names as go-yaml sorts the keys of a map (`keyList.Less`): letters after others, numbers by value."""
     if len(names) < 2:
         return names
-    keys = {name: [ord(c) for c in name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")] for name in names}
-    return tuple(sorted(names, key=cmp_to_key(lambda a, b: -1 if _less(keys[a], keys[b]) else _less(keys[b], keys[a]))))
+    return tuple(sorted(names, key=cmp_to_key(_compare)))
+
+
+def _compare(a: str, b: str) -> int:
+    left, right = _runes(a), _runes(b)
+    return -1 if _less(left, right) else _less(right, left)
+
+
+def _runes(name: str) -> list[int]:
+    # In Go's runes, each byte that is not UTF-8 is a U+FFFD; here it is a lone surrogate.
+    return [0xFFFD if 0xDC80 <= ord(character) <= 0xDCFF else ord(character) for character in name]
 
 
 def _less(a: list[int], b: list[int]) -> bool:
