@@ -7,6 +7,7 @@ RecorderError            1  anything below; catch this to catch all
 │   └── LockedError      1  another recorder holds it
 ├── BodyError            1  a body that could not be decoded
 ├── ProxyError           1  the proxy could not start, or had to stop serving
+├── UpstreamError        1  the simulated OpenRouter could not start, or has ended
 └── SecretError          3  a secret was found where none may be
 
 A message is one line: what was expected, what was found, where, what to do. It never holds a secret.
@@ -56,6 +57,10 @@ class BodyError(RecorderError):
 
 
 class ProxyError(RecorderError):
+    pass
+
+
+class UpstreamError(RecorderError):
     pass
 
 
