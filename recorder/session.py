@@ -101,7 +101,10 @@ def _user_folder(variable: str, default: str) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A recorder at work, as it describes itself. `started`: seconds since the epoch; `log`: where it prints, or ""."""
+    """A recorder at work, as it describes itself.
+
+    `started`: seconds since the epoch. `grace`: seconds. `log`: the file that it prints to, "" for a terminal.
+    """
 
     session: str
     cassette: str
@@ -111,6 +114,7 @@ class Running:
     base_url_port: int
     host: str
     bundle: str
+    grace: float = 0.0
     log: str = ""
 
 

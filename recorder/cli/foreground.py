@@ -66,6 +66,7 @@ def describe(settings: Settings, doors: Doors, log: str) -> Running:
         base_url_port=doors.base_url_port,
         host=settings.hosts[0].name,
         bundle=str(doors.trust.bundle),
+        grace=settings.grace,
         log=log,
     )
 

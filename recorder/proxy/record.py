@@ -29,6 +29,7 @@ from recorder.errors import RecorderError
 from recorder.proxy import wire
 from recorder.proxy.tee import Tee, deliver_held
 from recorder.recording import Recorded, Recording, Summary
+from recorder.scrub import Scrubber
 from recorder.session import check_name, name_for
 from recorder.settings import Settings
 
@@ -113,7 +114,7 @@ class RecordAddon:
             return  # a session's settings do not change under it
         try:
             self._settings = self._settings or _from_options()
-            self._recording = Recording.start(self._settings)
+            self._recording = Recording.start(self._settings, scrubber=Scrubber(), now=time.time_ns())
         except RecorderError as error:
             self._refuse_to_start(error)
             return
