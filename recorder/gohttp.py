@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urljoin
 
 from recorder.capture import Exchange, WireFields, WireRequest, WireResponse
 from recorder.encoding import LIMIT, codings, decode
@@ -24,6 +24,8 @@ from recorder.errors import BodyError
 from recorder.model import INT64_MAX, Fields, Interaction, Request, Response
 
 UNKNOWN_LENGTH: Final = -1
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 NO_RESPONSE: Final = "0 no response"
 """The status of an interaction without an answer; its code is 0. No server can send either."""
@@ -40,6 +42,7 @@ _NOT_THE_PROGRAMS: Final = frozenset(
         "Transfer-Encoding",
     },
 )
+_DEFAULT_PORTS: Final = MappingProxyType({"http": ":80", "https": ":443"})
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]*")  # RFC 9110, section 5.6.2
 _FOLD: Final = re.compile(rb"[ \t]*\r?\n[ \t]*")
 _DIGITS: Final = re.compile(r"[0-9]+")
@@ -49,13 +52,42 @@ _PATH_KEPT: Final = _PATH_BYTES - frozenset(b"!'()*[]%")
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
-def interaction(exchange: Exchange, *, opaque: bool = False, limit: int = LIMIT) -> Interaction:
+def interaction(
+    exchange: Exchange, *, redirected: bool = False, opaque: bool = False, limit: int = LIMIT
+) -> Interaction:
     """What go-vcr would have stored of `exchange`, before any hook has scrubbed it.
+
+    `redirected` is for a request that a Go client has made by itself; `follows` tells.
 
     A compressed answer is stored as its plain bytes; of a broken exchange, as many as had come. One that cannot be
     decoded, or would come to more than `limit` bytes, is a `BodyError`, or, if `opaque`, is stored as it was sent.
     """
-    return Interaction(request=_request(exchange.request), response=_response(exchange, opaque=opaque, limit=limit))
+    return Interaction(
+        request=_request(exchange.request, redirected=redirected),
+        response=_response(exchange, opaque=opaque, limit=limit),
+    )
+
+
+def follows(request: WireRequest, earlier: Exchange) -> bool:
+    """Whether `request` is what Go's `Client.do` makes of the redirect that `earlier` was answered with.
+
+    Go is told from other clients by the `Referer` that it then adds (refererForURL), so nothing is said of a redirect
+    from https to http, where it adds none.
+    """
+    answer = earlier.response
+    if answer is None or answer.code not in _REDIRECTS or request.method != _next_method(earlier):
+        return False
+    location = next(iter(_values(_pairs(answer.headers), "Location")), "")
+    referer = _values(_pairs(request.headers), "Referer")
+    asked = earlier.request.url
+    return bool(location) and referer == [asked] and go_url(request.url) == go_url(urljoin(asked, location))
+
+
+def _next_method(earlier: Exchange) -> str:
+    """As redirectBehavior in client.go has it."""
+    method = earlier.request.method
+    keeps = method in ("GET", "HEAD") or (earlier.response and earlier.response.code in (307, 308))
+    return method if keeps else "GET"
 
 
 def canonical(name: str) -> str:
@@ -84,14 +116,22 @@ def _values(pairs: Iterable[tuple[str, str]], wanted: str) -> list[str]:
 # --- the request
 
 
-def _request(wire: WireRequest) -> Request:
+def _request(wire: WireRequest, *, redirected: bool) -> Request:
     sent = list(_pairs(wire.headers))
-    url = go_url(wire.url)
+    authority = _sent_authority(wire, sent)
+    url = go_url(_as_written(wire.url, authority))
+    host = "" if _is_stainless(sent) else authority or _authority(url)
+    if redirected and host == _authority(url):
+        host = ""  # a Host that the program set is carried along
     return Request(
         method=wire.method,
         url=url,
+        # Client.do makes the request that follows a redirect without NewRequest, which is what sets these.
+        proto="" if redirected else "HTTP/1.1",
+        proto_major=0 if redirected else 1,
+        proto_minor=0 if redirected else 1,
         content_length=_announced(wire, sent),
-        host=_host(wire, sent),
+        host=host,
         trailer=Fields(_pairs(wire.trailers)),
         body=wire.body,
         form=form(wire.method, url, (_values(sent, "Content-Type") or [""])[0], wire.body),
@@ -112,20 +152,32 @@ def _announced(wire: WireRequest, sent: list[tuple[str, str]]) -> int:
     return len(wire.body)
 
 
-def _host(wire: WireRequest, sent: list[tuple[str, str]]) -> str:
-    """`http.Request.Host`: what goes out as `Host`, the URL's authority unless the program set another one.
+def _sent_authority(wire: WireRequest, sent: list[tuple[str, str]]) -> str:
+    """What went out as `Host`, which is Go's `Request.Host`: the URL's authority unless the program set another one."""
+    pseudo = (text(value) for name, value in wire.headers if name == b":authority")
+    return next(pseudo, "") or next(iter(_values(sent, "Host")), "")
 
-    A default port stays if the program wrote one. Clients generated by Stainless parse a relative URL first and give it
-    its base later (requestconfig.go: `req.URL, err = cfg.BaseURL.Parse(…)`), so `Host` stays empty.
+
+def _is_stainless(sent: list[tuple[str, str]]) -> bool:
+    """Clients generated by Stainless make their request from a relative URL and give it its base later.
+
+    `http.NewRequest` takes `Host` from the URL, so it stays empty (internal/requestconfig/requestconfig.go).
     """
-    if _values(sent, "X-Stainless-Lang"):
-        return ""
-    authority = next((text(value) for name, value in wire.headers if name == b":authority"), "")
-    return authority or next(iter(_values(sent, "Host")), "") or _authority(wire.url)
+    return bool(_values(sent, "X-Stainless-Lang"))
 
 
 def _authority(url: str) -> str:
     return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+
+
+def _as_written(url: str, sent: str) -> str:
+    """`url` with the authority as the program spelled it, if `sent` is the same one: Go keeps a default port."""
+    scheme, separator, rest = url.partition("://")
+    authority = _authority(url)
+    port = _DEFAULT_PORTS.get(scheme, "")
+    if sent.lower().removesuffix(port) != authority.lower().removesuffix(port):
+        return url
+    return scheme + separator + rest.replace(authority, sent, 1)
 
 
 def _programs_headers(wire: WireRequest, sent: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -207,7 +259,7 @@ def _response(exchange: Exchange, *, opaque: bool, limit: int) -> Response:
     major, minor = _version(wire.http_version)
     received = list(_pairs(wire.headers))
     chunked = (major, minor) == (1, 1) and bool(_values(received, "Transfer-Encoding"))
-    length = _length(exchange.request.method, wire, received, major=major, chunked=chunked)
+    length = _length(exchange, wire, received, major=major, chunked=chunked)
     headers = _headers(received, major=major, minor=minor, chunked=chunked)
     body, decoded = wire.body, False
     if exchange.request.method != "HEAD" and length != 0:  # as persistConn.readLoop's hasBody
@@ -244,14 +296,18 @@ def _status(wire: WireResponse, major: int) -> str:
     return f"{wire.code} {wire.reason if major < 2 else status_text(wire.code)}"
 
 
-def _length(method: str, wire: WireResponse, received: list[tuple[str, str]], *, major: int, chunked: bool) -> int:
+def _length(
+    exchange: Exchange, wire: WireResponse, received: list[tuple[str, str]], *, major: int, chunked: bool
+) -> int:
     """`Response.ContentLength`: fixLength in transfer.go for HTTP/1, handleResponse in http2 for HTTP/2."""
-    named = set(_values(received, "Content-Length"))
-    stated = _number(named.pop()) if len(named) == 1 else UNKNOWN_LENGTH
+    is_head = exchange.request.method == "HEAD"
+    lengths = _values(received, "Content-Length")
     if major >= 2:
-        # Without a length, 0 says that the headers ended the stream, which is how servers send no body.
-        return 0 if not named and stated < 0 and method != "HEAD" and not wire.body else stated
-    if method == "HEAD":
+        if not lengths and not is_head and not exchange.chunks and not wire.body:
+            return 0  # the headers ended the stream; a body that ended later, if empty, came as a piece of no bytes
+        return _number(lengths[0]) if len(lengths) == 1 else UNKNOWN_LENGTH
+    stated = _number(lengths[0]) if len(set(lengths)) == 1 else UNKNOWN_LENGTH
+    if is_head:
         return stated
     if wire.code < 200 or wire.code in (204, 304):
         return 0
