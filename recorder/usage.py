@@ -52,10 +52,10 @@ class Usage:
     finish_reason: str | None = None
 
 
-def usage(interaction: Interaction) -> Usage:
+def of(interaction: Interaction) -> Usage:
     """What `interaction` says; the model from the answer, else from the request's body, else from its URL."""
     request, response = interaction.request, interaction.response
-    return usage_of(
+    return of_bodies(
         url=request.url,
         request=request.body,
         response=response.body,
@@ -63,7 +63,7 @@ def usage(interaction: Interaction) -> Usage:
     )
 
 
-def usage_of(*, url: str, request: bytes, response: bytes, content_type: str) -> Usage:
+def of_bodies(*, url: str, request: bytes, response: bytes, content_type: str) -> Usage:
     """The same of plain (decoded) bodies; `content_type` is the response's."""
     told = _Told()
     for value in _parsed(response, content_type):
@@ -221,7 +221,7 @@ def _cost(value: Any) -> float | None:
 # --- time to first token
 
 
-def first_token(exchange: Exchange) -> int | None:
+def time_to_first_token(exchange: Exchange) -> int | None:
     """Nanoseconds from the request to the piece that completes the first event with generated output, or None.
 
     Output is text, reasoning, a refusal or a tool call; the role, pings and comments are none. None where the answer
