@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
         )
     except RecorderError as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     return 0
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from recorder.upstream import chat
+from recorder.upstream import chat, gemini, messages, responses
 from recorder.upstream.behaviour import Behaviour
 from recorder.upstream.dialogue import reply
 from recorder.upstream.models import MODELS, listing
 from recorder.upstream.refusal import refusal
-from recorder.upstream.script import Answer, BadRequestError, single
+from recorder.upstream.script import Answer, BadRequestError, single, with_headers
 from recorder.upstream.seeded import Seeded
 
 _KEY = re.compile(r"sk-or-v1-\S+")
@@ -102,10 +102,38 @@ def _chat(request: Incoming, behaviour: Behaviour, seeded: Seeded, route: Route)
     if not bare and asked.model not in MODELS:
         return refusal(route.api, 404, behaviour, f"No endpoints found for {asked.model}.")
     said = reply(asked, behaviour, seeded, echoed=_echoed(request, behaviour))
-    if not body.get("stream"):
-        return chat.whole(asked, said, behaviour, seeded, bare=bare)
-    usage = chat.wants_usage(body)
-    return chat.streamed(asked, said, behaviour, seeded, usage=usage, bare=bare)
+    if body.get("stream"):
+        made = chat.streamed(asked, said, behaviour, seeded, usage=chat.wants_usage(body), bare=bare)
+    else:
+        made = chat.whole(asked, said, behaviour, seeded, bare=bare)
+    return made if bare else with_headers(made, (b"x-generation-id", chat.generation(seeded).encode()))
+
+
+def _responses(request: Incoming, behaviour: Behaviour, seeded: Seeded, route: Route) -> Answer:
+    del route
+    body = _object(request)
+    asked = responses.ask(body)
+    said = reply(asked, behaviour, seeded, echoed=_echoed(request, behaviour))
+    answer_in = responses.streamed if body.get("stream") else responses.whole
+    return answer_in(asked, said, behaviour, seeded)
+
+
+def _messages(request: Incoming, behaviour: Behaviour, seeded: Seeded, route: Route) -> Answer:
+    del route
+    body = _object(request)
+    asked = messages.ask(body)
+    said = reply(asked, behaviour, seeded, echoed=_echoed(request, behaviour))
+    answer_in = messages.streamed if body.get("stream") else messages.whole
+    return answer_in(asked, said, behaviour, seeded)
+
+
+def _gemini(request: Incoming, behaviour: Behaviour, seeded: Seeded, route: Route) -> Answer:
+    del route
+    model, _, method = request.path.rpartition("/")[2].partition(":")
+    asked = gemini.ask(_object(request), model)
+    said = reply(asked, behaviour, seeded, echoed=_echoed(request, behaviour))
+    answer_in = gemini.streamed if method == "streamGenerateContent" else gemini.whole
+    return answer_in(asked, said, behaviour, seeded)
 
 
 def _models(request: Incoming, behaviour: Behaviour, seeded: Seeded, route: Route) -> Answer:
@@ -172,6 +200,9 @@ ROUTES = (
     _route("openrouter", "/api/v1/models", ("GET", "HEAD"), _models, key=False),
     _route("openai", "(/openai)?/v1/chat/completions", ("POST",), _chat),
     _route("openai", "(/openai)?/v1/models", ("GET", "HEAD"), _models),
+    _route("openai", "(/api|/openai)?/v1/responses", ("POST",), _responses),
+    _route("anthropic", "(/api)?/v1/messages", ("POST",), _messages),
+    _route("google", "/v1beta/models/[^/:]+:(g|streamG)enerateContent", ("POST",), _gemini),
     _route("openrouter", "/sim/echo", _ANY, _echo, key=False),
     _route("openrouter", "/sim/bytes", _ANY, _bytes, key=False),
     _route("openrouter", "/sim/status/[2-5][0-9][0-9]", _ANY, _status, key=False),

@@ -29,7 +29,7 @@ class Behaviour:
     them padded to this size. `body_bytes`: a body that is no stream is padded to this size. `comments`: keep-alive
     frames before the answer. `no_terminal`: leave out the terminal frame. `error`: answer with this status.
     `retry_after`: seconds, for 429 and 503. `error_at`: an error event in place of the text delta of this number.
-    `binary`: bytes that are no text, at `/sim/bytes`. `trailers`: send trailers (HTTP/2, to clients that say `te: trailers`).
+    `binary`: at `/sim/bytes`, bytes that are no text. `trailers`: behind the body (HTTP/1.1 only).
 
     How it is sent:
     `delay_ms`: before the headers. `pace_ms`: between writes. `write_bytes`: the size of each write, which may then

@@ -109,6 +109,11 @@ def _reasons(body: Mapping[str, Any], model: Model | None) -> bool:
     return bool(body.get("include_reasoning")) or (model is not None and model.reasons)
 
 
+def generation(seeded: Seeded) -> str:
+    """OpenRouter's id, which is also in the header `X-Generation-Id`."""
+    return f"gen-{seeded.created}-{seeded.token('id', 20)}"
+
+
 class _Shape:
     """One answer's fixed parts. `bare`: without what OpenRouter adds."""
 
@@ -117,8 +122,7 @@ class _Shape:
         self.bare = bare
         self.model = MODELS.get(asked.model) or next(iter(MODELS.values()))
         self.prompt_tokens = asked.prompt_tokens
-        prefix = "chatcmpl-" if bare else f"gen-{seeded.created}-"
-        self.id = prefix + seeded.token("id", 29 if bare else 20)
+        self.id = f"chatcmpl-{seeded.token('id', 29)}" if bare else generation(seeded)
         self.created = seeded.created
         self.name = asked.model if bare else self.model.dated
 

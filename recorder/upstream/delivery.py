@@ -1,7 +1,7 @@
 """How an answer leaves: in which pieces, how fast, how compressed, and where it breaks off. Knows no API.
 
-Two ways out. `_Asgi` is the server's, for HTTP/1.1 and HTTP/2. `_Raw` writes HTTP/1.1 by hand, for what no decent server
-sends: a body that only the close ends, and trailers.
+Two ways out. `_Asgi` is the server's, for HTTP/1.1 and HTTP/2. `_Raw` writes HTTP/1.1 by hand, for what the server does
+not send: a body that only the close ends, and trailers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 from typing import Any, Protocol
 
-import brotli
+import brotli  # type: ignore[import-untyped]  # it has no stubs
 import zstandard
 
 from recorder.upstream.behaviour import Behaviour
@@ -129,7 +129,7 @@ async def _paced(
 async def _write(
     pieces: Iterable[bytes], behaviour: Behaviour, out: _Out, *, gone: asyncio.Future[None], entry: Entry
 ) -> bool:
-    """False if the client went away. The pace is kept against the clock: a late piece does not delay those behind it."""
+    """False if the client went away. The pace is the clock's: a late piece does not delay those behind it."""
     loop = asyncio.get_running_loop()
     began, pace = loop.time(), behaviour.pace_ms / 1000
     for number, piece in enumerate(pieces):
@@ -164,12 +164,8 @@ def _headers(answer: Answer, behaviour: Behaviour, encoding: str) -> Headers:
     headers = answer.headers
     if encoding != "identity":
         return (*headers, (b"content-encoding", encoding.encode()), (b"vary", b"Accept-Encoding"))
-    if (
-        behaviour.framing == "length"
-        and not behaviour.trailers
-        and isinstance(answer.events, tuple)
-        and not answer.streamed
-    ):
+    known = isinstance(answer.events, tuple) and not answer.streamed
+    if known and behaviour.framing == "length" and not behaviour.trailers:
         return (*headers, (b"content-length", b"%d" % sum(map(len, answer.events))))
     return headers
 

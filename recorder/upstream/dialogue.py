@@ -15,8 +15,8 @@ from typing import Any
 from recorder.upstream.behaviour import Behaviour
 from recorder.upstream.seeded import Seeded
 
-# "in Florence,Italy?", "in Florence, Italy and in Rome, Italy": a place is capitalised words, with a land behind a comma.
-_WORD = r"[^\W\d_a-z][\w'’-]*"
+# "in Florence,Italy?", "in Florence, Italy and in Rome, Italy": capitalised words, and a land behind a comma.
+_WORD = r"[^\W\d_a-z][\w'-]*"
 _PLACE = re.compile(rf"{_WORD}(?: {_WORD})*(?:, ?{_WORD}(?: {_WORD})*)?")
 _PIECE = re.compile(r"\s*\S+|\s+")
 _INTEGER = re.compile(r"-?\d+")

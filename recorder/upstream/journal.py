@@ -18,7 +18,7 @@ KEPT = 10_000  # the last so many connections and requests are kept in detail; t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """`protocol`: what ALPN chose (`h2`, `http/1.1`), "" until the handshake is over. `closed`: None while it is open."""
+    """`protocol`: what ALPN chose (`h2`, `http/1.1`), "" before that. `closed`: None while it is open."""
 
     number: int
     opened: int
@@ -83,8 +83,8 @@ class Entry:
         "began",
         "body_bytes",
         "ended",
-        "headed",
         "head",
+        "headed",
         "left",
         "link",
         "number",

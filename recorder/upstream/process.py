@@ -1,6 +1,6 @@
 """The simulator as a process of its own, for tests and the demo: `with start(seed="7") as upstream: …`.
 
-A process, not a thread: its clock and its CPU are not the test's. It ends when its stdin closes, and so with its parent.
+A process, not a thread, so that its pace is not the test's. It ends when its stdin closes, and so with its parent.
 Needs neither hypercorn nor trustme here; the child does.
 """
 
@@ -11,10 +11,11 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
-from typing import IO, Any
+from typing import Any, Self
 
 from recorder.errors import UpstreamError
 from recorder.upstream import journal
@@ -47,7 +48,7 @@ class Upstream:
     """A running simulator. `ca_file` is None without TLS; `base_url` is what an OpenAI client takes."""
 
     def __init__(self, command: list[str]) -> None:
-        self._stderr = TemporaryFile()
+        self._stderr = TemporaryFile()  # noqa: SIM115 - it lives as long as the process; `stop` closes it
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=_environment()
@@ -67,7 +68,7 @@ class Upstream:
     def pid(self) -> int:
         return self._process.pid
 
-    def __enter__(self) -> Upstream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -89,7 +90,8 @@ class Upstream:
             return ""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        _close(self._process.stdin)
+        with suppress(BrokenPipeError):  # it has ended already
+            self._process.stdin.close()
         try:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
@@ -112,13 +114,6 @@ class Upstream:
     def _complaints(self) -> str:
         self._stderr.seek(0)
         return self._stderr.read().decode(errors="replace")
-
-
-def _close(pipe: IO[bytes]) -> None:
-    try:
-        pipe.close()
-    except BrokenPipeError:  # it has ended already
-        pass
 
 
 def _environment() -> dict[str, str]:

@@ -22,7 +22,7 @@ from signal import SIGINT, SIGTERM
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import h2.exceptions
+import h2.exceptions  # type: ignore[import-untyped]  # it has no stubs
 import h11
 import trustme
 from hypercorn.asyncio.tcp_server import TCPServer
@@ -66,7 +66,8 @@ def run(options: Options) -> None:
 @contextmanager
 def _listener(options: Options) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    # The protocol is named because asyncio turns Nagle's delay off only where it is (base_events._set_nodelay).
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((options.host, options.port))
@@ -168,7 +169,6 @@ class _Connections:
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)
         try:
-            # TCP_NODELAY is asyncio's default for TCP.
             transport, _ = await loop.connect_accepted_socket(
                 lambda: protocol, accepted, ssl=self._tls, ssl_handshake_timeout=10 if self._tls else None
             )
@@ -189,15 +189,14 @@ class _Connections:
             transport.abort()
 
 
-def _loop_trouble(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _loop_trouble(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     if not isinstance(context.get("exception"), _BROKEN):
-        loop.default_exception_handler(context)
         # asyncio's logger is silenced above; what is left is a defect, and must be seen.
-        print(context.get("message"), repr(context.get("exception")), file=sys.stderr)
+        sys.stderr.write(f"{context.get('message')}: {context.get('exception')!r}\n")
 
 
 def _commands(loop: asyncio.AbstractEventLoop, journal: Journal, stop: asyncio.Event) -> None:
-    """`log`, a line on stdin, is answered by a line of JSON. The end of stdin ends the server: so does its parent's death.
+    """`log`, a line on stdin, is answered by a line of JSON. The end of stdin, or the parent's, ends the server.
 
     A thread, because a pipe is not something that every platform's event loop can wait for.
     """
@@ -211,4 +210,5 @@ def _commands(loop: asyncio.AbstractEventLoop, journal: Journal, stop: asyncio.E
 
 def _say(value: Mapping[str, Any]) -> None:
     with suppress(BrokenPipeError):  # nobody reads any more; the end of stdin will tell
-        print(json.dumps(value), flush=True)
+        sys.stdout.write(json.dumps(value) + "\n")
+        sys.stdout.flush()
