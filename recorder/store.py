@@ -107,6 +107,7 @@ class Store:
             try:
                 for name in (path, path.with_suffix(".incomplete.yaml")):
                     files.append(_File.open(name, layout))  # noqa: PERF401  (those opened must be known if one fails)
+                _sync_folder(path.parent)  # a recorder that was killed may not have got to it
                 return cls(path, lock, *files)
             except BaseException:
                 for file in files:
@@ -284,9 +285,6 @@ class _File:
     def _take_over(self) -> None:
         """Learn the layout, the count and the end of a file that was there before us; cut off a torn tail."""
         assert self._fd is not None
-        # A recorder that was killed may have left the file's name unsynced, and the end of its last write.
-        _sync(self._fd)
-        _sync_folder(self.path.parent)
         self.size = os.fstat(self._fd).st_size
         if not self.size:
             return
@@ -392,12 +390,15 @@ class _Lock:
     @classmethod
     def take(cls, held: Path, *, now: int) -> _Lock:
         path = held.with_name(f"{held.name}.lock")
+        holder = None
         for _ in range(_HOLDER_TRIES):
             lock = cls(path, _open_plain(path, os.O_RDWR | os.O_APPEND | os.O_CREAT))
             try:
-                if lock._take_if_free(now):
+                if not _lock(lock._fd):
+                    holder = lock._living_holder()
+                elif lock._is_ours():  # else its holder has stopped, and removed it, since we opened it
+                    lock._sign(now)
                     return lock
-                holder = lock._living_holder()
             except BaseException:
                 os.close(lock._fd)
                 raise
@@ -415,14 +416,11 @@ class _Lock:
         with suppress(OSError):
             os.close(self._fd)
 
-    def _take_if_free(self, now: int) -> bool:
-        if not _lock(self._fd) or not self._is_ours():
-            return False
+    def _sign(self, now: int) -> None:
         if not b"pid ".startswith(os.read(self._fd, 4)):  # it would be emptied now, and removed in the end
             raise StoreError(f"{self._path}: expected a recorder's lock, found a file of something else; rename that")
         os.ftruncate(self._fd, 0)
         _write(self._fd, b"pid %d since %b\n" % (os.getpid(), _stamp(now)))
-        return True
 
     def _living_holder(self) -> str | None:
         """None while the holder has not yet written its name over that of one that was killed."""
