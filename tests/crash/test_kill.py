@@ -118,7 +118,10 @@ def test_a_child_of_the_recorder_does_not_inherit_the_lock(tmp_path: Path) -> No
     """`recorder run -- command`: the command may outlive a recorder that was killed."""
     path = tmp_path / "chat.yaml"
     store = Store.open(path, now=NOW)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False) as child:
+    command = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False) as child:
+        assert child.stdout
+        assert child.stdout.readline() == b"\n"  # it runs: what exec closes is closed
         assert store._lock
         os.close(store._lock._fd)  # what the kernel does to a process that dies
         Store.open(path, now=NOW).close()
