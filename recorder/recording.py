@@ -78,7 +78,7 @@ class Summary:
             wording.dollars(self.cost),
             *self.notes,
         ]
-        return f"{self.path}: " + ", ".join(part for part in told if part)
+        return ", ".join(part for part in told if part)
 
     def count(self, recorded: Recorded) -> None:
         if recorded.incomplete:
@@ -102,12 +102,11 @@ class Recording:
         self.summary = Summary(session=session, path=store.path)
 
     @classmethod
-    def start(cls, settings: Settings, *, scrubber: Scrubber, now: int) -> Self:
+    def start(cls, settings: Settings, *, now: int) -> Self:
         """Lock the cassette and make it ready for appending; `now` in nanoseconds since the epoch."""
         path = cassette_path(settings.cassette_dir, settings.session)
-        recording = cls(
-            session=settings.session, store=Store.open(path, layout=settings.layout, now=now), scrubber=scrubber
-        )
+        store = Store.open(path, layout=settings.layout, now=now)
+        recording = cls(session=settings.session, store=store, scrubber=Scrubber())
         recording.summary.notes += map(str, recording._store.repaired)
         return recording
 
@@ -146,8 +145,8 @@ class Recording:
                 self._store.close()
         return self.summary
 
-    def abandon(self) -> None:
-        """Let go of a cassette that could not be written; what it holds stays as it is."""
+    def close(self) -> None:
+        """Let go of the cassette as it is. After `stop` there is nothing left to do."""
         with self._lock:
             self._store.close()
 

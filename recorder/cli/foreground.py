@@ -9,35 +9,68 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-
-import click
+from typing import TYPE_CHECKING
 
 from recorder import environment
 from recorder.errors import RecorderError
-from recorder.proxy.master import Doors, Proxy
-from recorder.recording import Recorded, Summary
+from recorder.recording import Recorded, Recording, Summary
 from recorder.session import Registration, Running, cassette_path, state_folder
 from recorder.settings import Settings
 
-Serve = Callable[[Proxy, asyncio.Task[None], Doors], Awaitable[int]]
+if TYPE_CHECKING:
+    from recorder.proxy.master import Doors, Proxy
+
+Serve = Callable[["Proxy", asyncio.Task[None], "Doors"], Awaitable[int]]
 
 
-def serve(settings: Settings, *, meanwhile: Serve, show: Callable[[str], None], log: str = "") -> int:
+def serve(
+    settings: Settings,
+    *,
+    meanwhile: Serve,
+    on_recorded: Callable[[Recorded], None],
+    on_stopped: Callable[[Summary], None],
+    log: str = "",
+) -> int:
     """Run a recorder; `meanwhile` is called when it serves, has to see to its end, and gives the exit status.
 
-    `show` prints the lines of the recorder. A session that failed makes the exit status 1 if it was 0.
+    A session that failed makes the exit status 1 if it was 0.
     """
-    return asyncio.run(_serve(settings, meanwhile, show, log))
+    return asyncio.run(_serve(settings, meanwhile, on_recorded, on_stopped, log))
 
 
-async def _serve(settings: Settings, meanwhile: Serve, show: Callable[[str], None], log: str) -> int:
+async def _serve(
+    settings: Settings,
+    meanwhile: Serve,
+    on_recorded: Callable[[Recorded], None],
+    on_stopped: Callable[[Summary], None],
+    log: str,
+) -> int:
     _log_to_stderr()
+    # First the lock: a second recorder is told at once who holds it, before the second that mitmproxy takes to load.
+    recording = Recording.start(settings, now=time.time_ns())
+    try:
+        return await _serve_recording(recording, settings, meanwhile, on_recorded, on_stopped, log)
+    finally:
+        recording.close()
+
+
+async def _serve_recording(
+    recording: Recording,
+    settings: Settings,
+    meanwhile: Serve,
+    on_recorded: Callable[[Recorded], None],
+    on_stopped: Callable[[Summary], None],
+    log: str,
+) -> int:
+    from recorder.proxy.master import Proxy  # noqa: PLC0415 - loads mitmproxy
+
     ready: asyncio.Future[Doors] = asyncio.get_running_loop().create_future()
     proxy = Proxy(
         settings,
+        recording,
         on_ready=ready.set_result,
-        on_recorded=lambda recorded: show(recorded_line(recorded)),
-        on_stopped=lambda summary: show(summary_line(summary)),
+        on_recorded=on_recorded,
+        on_stopped=lambda summary: on_stopped(summary) if ready.done() else None,
     )
     serving = asyncio.create_task(proxy.run())
     await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
@@ -77,14 +110,10 @@ def on_signals(numbers: tuple[signal.Signals, ...], call: Callable[[signal.Signa
         loop.add_signal_handler(number, call, number)
 
 
-def recorded_line(recorded: Recorded) -> str:
-    return recorded.line()
-
-
 def summary_line(summary: Summary) -> str:
-    path = Path(os.path.relpath(summary.path))
-    shown = summary.path if path.parts[:1] == ("..",) else path
-    return f"{shown}: {summary.line()}"
+    """`cassettes/weather.yaml: 2 interactions, …`, the path from the current folder where it lies below it."""
+    path = summary.path
+    return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}: {summary.line()}"
 
 
 def client_lines(doors: Doors, *, host: str) -> list[str]:
@@ -106,7 +135,3 @@ def _log_to_stderr() -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
-
-
-def echo_err(line: str) -> None:
-    click.echo(line, err=True)

@@ -6,14 +6,19 @@ import asyncio
 import os
 import shutil
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from recorder import environment
+from recorder.cli import foreground
 from recorder.cli.options import option, recording_options, settings_from
 from recorder.errors import UsageError
+from recorder.recording import Recorded
 from recorder.settings import Settings
+
+if TYPE_CHECKING:
+    from recorder.proxy.master import Doors, Proxy
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
@@ -24,19 +29,17 @@ _FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 @option("--port", type=click.IntRange(0, 65535), default=0, help="Proxy port; 0 picks a free one.")
 @option("--base-url-port", type=click.IntRange(0, 65535), default=0, help="Base-URL port; 0 picks a free one.")
 @option("--base-url/--no-base-url", default=False, help="Also set OPENROUTER_BASE_URL and OPENAI_BASE_URL.")
+@click.option("--verbose", "-v", is_flag=True, help="Also a line for each interaction.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
-def run_command(*, base_url: bool, command: tuple[str, ...], **values: Any) -> int:
+def run_command(*, base_url: bool, verbose: bool, command: tuple[str, ...], **values: Any) -> int:
     """Record what one command does, with its environment set; exits with the command's status."""
     settings = settings_from(**values)
     if shutil.which(command[0]) is None:
         raise UsageError(f"expected a command to run, found none named {command[0]!r} on the PATH")
-    return _run(settings, command, base_url=base_url)
+    return _run(settings, command, base_url=base_url, verbose=verbose)
 
 
-def _run(settings: Settings, command: tuple[str, ...], *, base_url: bool) -> int:
-    from recorder.cli import foreground  # noqa: PLC0415 - loads mitmproxy
-    from recorder.proxy.master import Doors, Proxy  # noqa: PLC0415 - the same
-
+def _run(settings: Settings, command: tuple[str, ...], *, base_url: bool, verbose: bool) -> int:
     async def run_it(_proxy: Proxy, _serving: asyncio.Task[None], doors: Doors) -> int:
         variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle)
         if base_url:
@@ -51,7 +54,16 @@ def _run(settings: Settings, command: tuple[str, ...], *, base_url: bool) -> int
         status = await child.wait()
         return status if status >= 0 else 128 - status  # as a shell tells of a signal
 
-    return foreground.serve(settings, meanwhile=run_it, show=foreground.echo_err)
+    def show(recorded: Recorded) -> None:
+        if verbose or recorded.incomplete:  # among the command's own output, so only what is asked for or amiss
+            click.echo(recorded.line(), err=True)
+
+    return foreground.serve(
+        settings,
+        meanwhile=run_it,
+        on_recorded=show,
+        on_stopped=lambda summary: click.echo(foreground.summary_line(summary), err=True),
+    )
 
 
 def _in_foreground() -> bool:

@@ -9,14 +9,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from recorder.cli import foreground
 from recorder.cli.options import option, recording_options, settings_from
 from recorder.errors import RecorderError
 from recorder.session import cassette_path, running, state_folder
 from recorder.settings import Settings
+
+if TYPE_CHECKING:
+    from recorder.proxy.master import Doors, Proxy
 
 _DETACH_WAIT = 30.0  # seconds; a first start without .pyc files takes about four
 
@@ -36,9 +40,6 @@ def start_command(*, detach: bool, log: str, **values: Any) -> int:
 
 
 def _foreground(settings: Settings, log: str) -> int:
-    from recorder.cli import foreground  # noqa: PLC0415 - loads mitmproxy
-    from recorder.proxy.master import Doors, Proxy  # noqa: PLC0415 - the same
-
     async def until_stopped(proxy: Proxy, serving: asyncio.Task[None], doors: Doors) -> int:
         foreground.on_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), lambda _: proxy.stop())
         path = cassette_path(settings.cassette_dir, settings.session)
@@ -47,7 +48,13 @@ def _foreground(settings: Settings, log: str) -> int:
         await asyncio.wait({serving})
         return 0
 
-    return foreground.serve(settings, meanwhile=until_stopped, show=click.echo, log=log)
+    return foreground.serve(
+        settings,
+        meanwhile=until_stopped,
+        on_recorded=lambda recorded: click.echo(recorded.line()),
+        on_stopped=lambda summary: click.echo(foreground.summary_line(summary)),
+        log=log,
+    )
 
 
 def _detach(settings: Settings) -> int:

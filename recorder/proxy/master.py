@@ -22,7 +22,7 @@ from mitmproxy.options import Options
 from recorder.errors import ProxyError
 from recorder.proxy import trust
 from recorder.proxy.record import RecordAddon
-from recorder.recording import Recorded, Summary
+from recorder.recording import Recorded, Recording, Summary
 from recorder.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -43,6 +43,7 @@ class Proxy:
     def __init__(
         self,
         settings: Settings,
+        recording: Recording,
         *,
         on_ready: Callable[[Doors], None],
         on_recorded: Callable[[Recorded], None],
@@ -50,7 +51,7 @@ class Proxy:
     ) -> None:
         self._settings = settings
         self._on_ready = on_ready
-        self._addon = RecordAddon(settings, on_recorded=on_recorded, on_stopped=on_stopped)
+        self._addon = RecordAddon(settings, recording, on_recorded=on_recorded, on_stopped=on_stopped)
         self._master: Master | None = None
         self._stopping = False
 
@@ -60,7 +61,7 @@ class Proxy:
         return self._addon.failure
 
     async def run(self) -> None:
-        """Serve until `stop`. `ProxyError` if a door cannot be opened, `StoreError` and the like for the cassette."""
+        """Serve until `stop`; then the recording has been stopped too. `ProxyError` if a door cannot be opened."""
         logging.getLogger("mitmproxy").setLevel(logging.WARNING)
         settings = _with_ports(self._settings)
         kept = trust.prepare(settings.certs, upstream_ca=settings.upstream_ca)

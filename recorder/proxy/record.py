@@ -29,7 +29,6 @@ from recorder.errors import RecorderError
 from recorder.proxy import wire
 from recorder.proxy.tee import Tee, deliver_held
 from recorder.recording import Recorded, Recording, Summary
-from recorder.scrub import Scrubber
 from recorder.session import check_name, name_for
 from recorder.settings import Settings
 
@@ -72,7 +71,7 @@ def _guard(
 
 
 class RecordAddon:
-    """Records one session. With `settings`, as `recorder start` runs it; without, mitmdump's options give them.
+    """Records one session: the one it is given, as `recorder start` does, or the one that mitmdump's options name.
 
     `on_recorded` is told of each exchange that is on disk, `on_stopped` once of what the session came to. `failure` is
     why the session failed, None as long as it has not.
@@ -81,15 +80,16 @@ class RecordAddon:
     def __init__(
         self,
         settings: Settings | None = None,
+        recording: Recording | None = None,
         *,
         on_recorded: Callable[[Recorded], None] | None = None,
         on_stopped: Callable[[Summary], None] | None = None,
     ) -> None:
         self._settings = settings
-        self._own_master = settings is not None
+        self._in_mitmdump = recording is None
         self._on_recorded = on_recorded or _log_recorded
         self._on_stopped = on_stopped or _log_summary
-        self._recording: Recording | None = None
+        self._recording = recording
         self._under_way: dict[str, _UnderWay] = {}
         self._writing: set[asyncio.Future[Recorded]] = set()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="record")
@@ -101,7 +101,7 @@ class RecordAddon:
 
     def load(self, loader: Loader) -> None:
         deliver_held()
-        if self._own_master:
+        if not self._in_mitmdump:
             return
         loader.add_option("session", str, "", "Session to record; by default named after the time of the start.")
         loader.add_option("cassette_dir", str, setting.DEFAULT_CASSETTE_DIR, "Folder of the cassettes.")
@@ -109,23 +109,17 @@ class RecordAddon:
         loader.add_option("layout", str, "", "Layout of a new cassette: go-vcr, seed or charm.")
         loader.add_option("keep_headers", str, "", "Headers to keep beside the usual ones, parted by commas.")
 
-    def configure(self, updated: set[str]) -> None:
+    def configure(self, updated: set[str]) -> None:  # noqa: ARG002 - a session's settings do not change under it
         if self._recording is not None:
-            return  # a session's settings do not change under it
-        try:
-            self._settings = self._settings or _from_options()
-            self._recording = Recording.start(self._settings, scrubber=Scrubber(), now=time.time_ns())
-        except RecorderError as error:
-            self._refuse_to_start(error)
             return
-        if not self._own_master:
-            _configure_mitmdump(self._settings)
-
-    def _refuse_to_start(self, error: RecorderError) -> None:
-        if self._own_master:
-            raise error
-        print(f"record: {error}", file=sys.stderr)  # noqa: T201 - one line; through mitmproxy's log it would be three
-        sys.exit(error.exit_code)
+        try:
+            self._settings = _from_options()
+            self._recording = Recording.start(self._settings, now=time.time_ns())
+        except RecorderError as error:
+            # One line and the end; raised, it would be a traceback in mitmproxy's log.
+            print(f"record: {error}", file=sys.stderr)  # noqa: T201
+            sys.exit(error.exit_code)
+        _configure_mitmdump(self._settings)
 
     # The path of an exchange
 
@@ -257,7 +251,7 @@ class RecordAddon:
             await self._stop(self._recording)
         except Exception as error:  # noqa: BLE001 - mitmproxy would log it and exit with status 0
             self.fail(error)
-        if self.failure and not self._own_master:
+        if self.failure and self._in_mitmdump:
             sys.exit(1)
 
     async def _stop(self, recording: Recording) -> None:
@@ -272,7 +266,7 @@ class RecordAddon:
             await self._record(exchange.capture.abort("the recorder was stopped", at=at))
         self._threads.shutdown()
         if self.failure:
-            recording.abandon()
+            recording.close()
         else:
             self._on_stopped(recording.stop())
 
@@ -321,4 +315,4 @@ def _log_recorded(recorded: Recorded) -> None:
 
 
 def _log_summary(summary: Summary) -> None:
-    logger.info("recorder: %s", summary.line())
+    logger.info("recorder: %s: %s", summary.path, summary.line())

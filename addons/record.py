@@ -1,0 +1,10 @@
+"""What `mitmdump -s addons/record.py` loads. The addon itself is `recorder.proxy.record`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout works without being installed
+
+from recorder.proxy.record import RecordAddon  # noqa: E402 - found through the line above
+
+addons = [RecordAddon()]
