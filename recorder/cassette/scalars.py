@@ -18,6 +18,8 @@ _ASCII_TEXT = bytes(range(0x20, 0x7F)) + b"\n"
 _SPECIAL = re.compile("[^\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _SEPARATORS = (b"\xe2\x80\xa8", b"\xe2\x80\xa9")  # U+2028 and U+2029: line breaks in YAML 1.1
 _BREAKS = (b"\n", *_SEPARATORS)
+# A block without a digit whose first line of text starts like this: readers take a space for indentation, and stop at a tab.
+_LOST_INDENT = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9])*[ \t]")
 _BREAK_RUN = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9])++(?!\Z)")
 _SEPARATOR_RUN = re.compile(rb"(?:\xe2\x80[\xa8\xa9])++(?!\Z)")
 _SPACE_BREAK = re.compile(rb" (?:\n|\xe2\x80[\xa8\xa9])")
@@ -115,7 +117,11 @@ def _block(value: bytes, place: Place, *, separated: bool) -> bytes | None:
     """A literal block; None where it would not be read back as it is."""
     digit = b""
     if value.startswith(b" ") or (place.candidate < 4 and value.startswith(_BREAKS)):
+        if not place.digit:
+            return None
         digit = place.digit
+    elif _LOST_INDENT.match(value):
+        return None
     header = b"|" + digit + _chomping(value) + b"\n"
     pad = place.pad
     if separated:
