@@ -18,7 +18,7 @@ _ASCII_TEXT = bytes(range(0x20, 0x7F)) + b"\n"
 _SPECIAL = re.compile("[^\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _SEPARATORS = (b"\xe2\x80\xa8", b"\xe2\x80\xa9")  # U+2028 and U+2029: line breaks in YAML 1.1
 _BREAKS = (b"\n", *_SEPARATORS)
-# A block without a digit whose first line of text starts like this: readers take a space for indentation, and stop at a tab.
+# A block without a digit that starts like this is lost: readers take a space for indentation, and stop at a tab.
 _LOST_INDENT = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9])*[ \t]")
 _BREAK_RUN = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9])++(?!\Z)")
 _SEPARATOR_RUN = re.compile(rb"(?:\xe2\x80[\xa8\xa9])++(?!\Z)")
@@ -39,9 +39,10 @@ _WORDS = frozenset(
 )
 _INTEGER = re.compile(rb"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)")
 _FLOAT = re.compile(rb"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_POINT_FLOAT = re.compile(rb"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?")  # Go's ParseFloat
 _TIMESTAMP = re.compile(
     rb"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
-    rb"(?:(?:[Tt]|[ ]+(?=[^Zz+-]*\Z))([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,][0-9]{1,9})?"
+    rb"(?:(?:[Tt]|[ ]+(?=[^Zz+-]*\Z))([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,][0-9]+)?"
     rb"(Z|[-+]([0-9]{2}):([0-9]{2}))?)?"
 )
 
@@ -169,8 +170,8 @@ def resolves(value: bytes) -> bool:
     """Whether go-yaml takes the plain text for anything but a string (`resolve`)."""
     if not value or value in _WORDS:
         return True
-    if value[0] == 0x2E:  # a point: Go's ParseFloat
-        return _FLOAT.fullmatch(value) is not None and _is_finite(value)
+    if value.startswith(b"."):
+        return _POINT_FLOAT.fullmatch(value) is not None and _is_finite(value)
     if value[0] not in b"+-0123456789":
         return False
     if _is_timestamp(value):

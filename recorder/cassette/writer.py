@@ -1,4 +1,4 @@
-"""Interaction → text, key for key in the order of go-vcr's structs; what is `omitempty` there is left out when empty."""
+"""Interaction → text, key for key in the order of go-vcr's structs; what is `omitempty` there is left out if empty."""
 
 from __future__ import annotations
 
