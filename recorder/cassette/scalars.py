@@ -26,8 +26,8 @@ _SPACE_BREAK = re.compile(rb" (?:\n|\xe2\x80[\xa8\xa9])")
 _BREAK_SPACE = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9]) ")
 
 # Text that is plain beyond doubt, for the many short values of a cassette; the long way round gives the same.
-_SURELY_PLAIN = re.compile(rb"[A-Za-z/](?:[!-9;-~]|:(?=[!-~])| (?=[!\"$-~]))*")
-_INDICATOR = re.compile(
+SURELY_PLAIN = re.compile(rb"[A-Za-z/](?:[!-9;-~]|:(?=[!-~])| (?=[!\"$-~]))*")
+INDICATOR = re.compile(
     rb"""(?:---|\.\.\.|[#,\[\]{}&*!|>'"%@`]|[?:-](?:[ \t]|\Z))|.*?(?::(?:[ \t]|\Z)|[ \t]\#)""", re.DOTALL
 )
 
@@ -75,7 +75,7 @@ class Place:
 
 def scalar(value: bytes, place: Place) -> bytes:
     """The scalar with the line break that ends it, without the space before it."""
-    if _SURELY_PLAIN.fullmatch(value) and value not in _WORDS and value not in _OLD_BOOLEANS:
+    if SURELY_PLAIN.fullmatch(value) and value not in _WORDS and value not in _OLD_BOOLEANS:
         return value + b"\n"
     if not value:
         return b'""\n'
@@ -147,13 +147,13 @@ def _chomping(value: bytes) -> bytes:
 
 def _line(value: bytes, place: Place, *, tabs: bool, special: bool, separated: bool) -> bytes:
     """A text without a line feed: plain, else in single quotes, else in double quotes."""
-    if _is_old(value):
+    if is_old(value):
         return _double_quoted(value) if place.candidate < 5 else b"'" + value + b"'\n"
     if resolves(value):
         return _double_quoted(value)
     if tabs or special or (separated and (_SPACE_BREAK.search(value) or _BREAK_SPACE.search(value))):
         return _double_quoted(value)
-    if not (separated or value[:1] == b" " or value[-1:] == b" " or _INDICATOR.match(value)):
+    if not (separated or value[:1] == b" " or value[-1:] == b" " or INDICATOR.match(value)):
         return value + b"\n"
     quoted = value.replace(b"'", b"''")
     if separated:
@@ -161,7 +161,7 @@ def _line(value: bytes, place: Place, *, tabs: bool, special: bool, separated: b
     return b"'" + quoted + b"'\n"
 
 
-def _is_old(value: bytes) -> bool:
+def is_old(value: bytes) -> bool:
     """Whether YAML 1.1 takes it for a boolean, a base-60 number or a merge key (go-yaml's `isOldBool` and so on)."""
     return value in _OLD_BOOLEANS or value == b"<<" or (b":" in value and _BASE_60.fullmatch(value) is not None)
 

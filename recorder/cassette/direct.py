@@ -1,0 +1,392 @@
+"""The direct path: interactions spelled as go-vcr and our writer spell them, read without a YAML parser.
+
+It never refuses anything. What is spelled in any other way is `ForeignError`, and `events.py` then judges; what runs into the
+end of the file while all is well so far is `TornError`, an interaction cut off in mid-write. What it does take, it takes for
+the same as a YAML parser would: a test holds the two against each other.
+
+Bodies are found, taken out of their indentation and checked as a whole (`search`, `replace`, `translate`).
+"""
+
+from __future__ import annotations
+
+import binascii
+import mmap
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from recorder.cassette.document import Layout
+from recorder.cassette.duration import parse_duration
+from recorder.cassette.scalars import INDICATOR, SURELY_PLAIN, is_old
+from recorder.model import Fields, Interaction, Request, Response
+
+Data = bytes | mmap.mmap
+"""Text to read. A mapped file is never in memory as a whole."""
+
+NULLS: Final = frozenset((b"~", b"null", b"Null", b"NULL"))
+
+_TEXT, _BODY, _NUMBER, _FLAG, _LIST, _FIELDS, _DURATION = range(7)
+_REQUEST = {
+    b"proto": _TEXT,
+    b"proto_major": _NUMBER,
+    b"proto_minor": _NUMBER,
+    b"content_length": _NUMBER,
+    b"transfer_encoding": _LIST,
+    b"trailer": _FIELDS,
+    b"host": _TEXT,
+    b"remote_addr": _TEXT,
+    b"request_uri": _TEXT,
+    b"body": _BODY,
+    b"form": _FIELDS,
+    b"headers": _FIELDS,
+    b"url": _TEXT,
+    b"method": _TEXT,
+}
+_RESPONSE = {
+    b"proto": _TEXT,
+    b"proto_major": _NUMBER,
+    b"proto_minor": _NUMBER,
+    b"transfer_encoding": _LIST,
+    b"trailer": _FIELDS,
+    b"content_length": _NUMBER,
+    b"uncompressed": _FLAG,
+    b"body": _BODY,
+    b"headers": _FIELDS,
+    b"status": _TEXT,
+    b"code": _NUMBER,
+    b"duration": _DURATION,
+}
+# What go-vcr always writes. The last key of each ends its mapping.
+_ALWAYS_IN_REQUEST = {"proto", "proto_major", "proto_minor", "content_length", "host", "url", "method"}
+_ALWAYS_IN_RESPONSE = {
+    "proto", "proto_major", "proto_minor", "content_length", "body", "headers", "status", "code", "duration",
+}  # fmt: skip
+
+_INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
+_BLOCK_HEADER = re.compile(rb"\|([1-9]?)([-+]?)")
+_ID = re.compile(rb"[0-9]{1,18}")
+_ASCII_TEXT = bytes(range(0x20, 0x7F)) + b"\n"
+# Not what a YAML reader keeps as it is: controls, the line breaks of YAML 1.1 and the byte order mark.
+_UNUSUAL = re.compile("[^\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_LONGEST_SIMPLE_KEY = 128
+
+_ESCAPES = (
+    (b'\\"', b'"'), (b"\\n", b"\n"), (b"\\t", b"\t"), (b"\\r", b"\r"), (b"\\0", b"\0"), (b"\\a", b"\x07"),
+    (b"\\b", b"\x08"), (b"\\v", b"\x0b"), (b"\\f", b"\x0c"), (b"\\e", b"\x1b"), (b"\\N", b"\xc2\x85"),
+    (b"\\_", b"\xc2\xa0"), (b"\\L", b"\xe2\x80\xa8"), (b"\\P", b"\xe2\x80\xa9"),
+)  # fmt: skip
+_CODE_POINT = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8}))")
+_BACKSLASH = b"\xff"  # stands for a backslash while escapes are taken out: never in UTF-8
+
+
+class ForeignError(Exception):
+    """Not spelled as go-vcr spells it; it may still be good YAML."""
+
+
+class TornError(Exception):
+    """The file ends in the middle of an interaction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """The text of literal blocks at one place: how it is indented, which digit says so, and where it ends."""
+
+    pad: bytes
+    digit: bytes
+    end: re.Pattern[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """A layout worked out for reading."""
+
+    item: bytes  # up to the number
+    request: bytes
+    response: bytes
+    field: bytes
+    block: _Block
+    list_item: bytes
+    list_block: _Block
+    name: bytes
+    name_item: bytes
+    name_block: _Block
+    starts: tuple[bytes, ...]  # all that a line inside an interaction can start with, the text of blocks aside
+
+
+@lru_cache(maxsize=8)
+def _form(layout: Layout) -> _Form:
+    item = layout.dash(0)
+    field = layout.step(item + 2)
+    name = layout.step(field)
+    pad, key = b" " * field, b" " * (item + 2)
+    list_item, name_item = b" " * layout.dash(field) + b"- ", b" " * layout.dash(name) + b"- "
+    keys = (pad + key + b":" for key in _REQUEST | _RESPONSE)
+    return _Form(
+        item=b" " * item + b"- id: ",
+        request=key + b"request:",
+        response=key + b"response:",
+        field=pad,
+        block=_block(field, layout.step(field)),
+        list_item=list_item,
+        list_block=_block(layout.dash(field), layout.dash(field) + 2),
+        name=b" " * name,
+        name_item=name_item,
+        name_block=_block(layout.dash(name), layout.dash(name) + 2),
+        starts=(key + b"request:", key + b"response:", *keys, list_item, name_item, b" " * name),
+    )
+
+
+def _block(parent: int, column: int) -> _Block:
+    pad = b" " * column
+    return _Block(pad=pad, digit=b"%d" % (column - parent), end=re.compile(rb"\n(?!%b|\n)" % pad))
+
+
+class DirectReader:
+    """One file in one layout. `candidate` is the go-yaml that wrote it (see `Layout`), as soon as a scalar tells."""
+
+    __slots__ = ("_data", "_form", "candidate")
+
+    def __init__(self, data: Data, layout: Layout) -> None:
+        self._data = data
+        self._form = _form(layout)
+        self.candidate: int | None = None
+
+    @property
+    def item(self) -> bytes:
+        """What the line of an interaction starts with, up to its number."""
+        return self._form.item
+
+    def interaction(self, position: int) -> tuple[Interaction, int]:
+        """The interaction at `position`, and where it ends. ForeignError; TornError if the file ends in it."""
+        form = self._form
+        line, position = self._line(position, (form.item,))
+        if not line.startswith(form.item) or not _ID.fullmatch(line, len(form.item)):
+            raise ForeignError
+        position = self._expect(form.request, position)
+        request, position = self._mapping(position, _REQUEST, b"method")
+        position = self._expect(form.response, position)
+        response, position = self._mapping(position, _RESPONSE, b"duration")
+        if not (request.keys() >= _ALWAYS_IN_REQUEST and response.keys() >= _ALWAYS_IN_RESPONSE):
+            raise ForeignError
+        try:
+            return Interaction(request=Request(**request), response=Response(**response)), position
+        except ValueError as error:  # a number of more than 64 bits
+            raise ForeignError from error
+
+    def _line(self, position: int, starts: tuple[bytes, ...] | None = None) -> tuple[bytes, int]:
+        """The line at `position` and where the next one starts."""
+        end = self._data.find(b"\n", position)
+        if end >= 0:
+            return self._data[position:end], end + 1
+        part = self._data[position:]
+        if any(start.startswith(part) or part.startswith(start) for start in starts or self._form.starts):
+            raise TornError
+        raise ForeignError
+
+    def _expect(self, expected: bytes, position: int) -> int:
+        line, position = self._line(position, (expected,))
+        if line != expected:
+            raise ForeignError
+        return position
+
+    def _mapping(self, position: int, kinds: dict[bytes, int], last: bytes) -> tuple[dict[str, Any], int]:
+        found: dict[str, Any] = {}
+        pad = self._form.field
+        key = b""
+        while key != last:
+            line, position = self._line(position)
+            key, _, rest = line[len(pad) :].partition(b":")
+            name = key.decode("ascii", "replace")
+            if not line.startswith(pad) or key not in kinds or name in found:
+                raise ForeignError
+            found[name], position = self._value(kinds[key], rest, position)
+        return found, position
+
+    def _value(self, kind: int, rest: bytes, position: int) -> tuple[Any, int]:
+        """The value of a key: `rest` is what stands behind its colon, `position` where the next line starts."""
+        if kind == _TEXT:
+            text, position = self._scalar(rest[1:], position, self._form.block, rest[:1])
+            return text.decode("utf-8", "surrogateescape"), position
+        if kind == _BODY:
+            return self._scalar(rest[1:], position, self._form.block, rest[:1])
+        if kind == _FIELDS:
+            return self._fields(rest, position)
+        if kind == _LIST:
+            return self._list(rest, position)
+        return _plain_value(kind, rest), position
+
+    def _list(self, rest: bytes, position: int) -> tuple[tuple[str, ...], int]:
+        if rest == b" []":
+            return (), position
+        if rest:
+            raise ForeignError
+        return self._items(position, self._form.list_item, self._form.list_block)
+
+    def _fields(self, rest: bytes, position: int) -> tuple[Fields, int]:
+        found: dict[str, tuple[str, ...]] = {}
+        if rest == b" {}":
+            return Fields.of(found), position
+        if rest:
+            raise ForeignError
+        pad = self._form.name
+        while True:
+            line, next_line = self._line(position)
+            if not line.startswith(pad):
+                break
+            if line.endswith(b": []"):
+                key, items = line[len(pad) : -4], False
+            elif line.endswith(b":"):
+                key, items = line[len(pad) : -1], True
+            else:
+                raise ForeignError
+            name = self._flow(key).decode("utf-8", "surrogateescape")
+            if name in found or len(key) > _LONGEST_SIMPLE_KEY:
+                raise ForeignError
+            position = next_line
+            found[name] = ()
+            if items:
+                found[name], position = self._items(position, self._form.name_item, self._form.name_block)
+        if not found:
+            raise ForeignError
+        return Fields.of(found), position
+
+    def _items(self, position: int, start: bytes, block: _Block) -> tuple[tuple[str, ...], int]:
+        values: list[str] = []
+        while True:
+            line, next_line = self._line(position)
+            if not line.startswith(start):
+                break
+            value, position = self._scalar(line[len(start) :], next_line, block, b" ")
+            values.append(value.decode("utf-8", "surrogateescape"))
+        if not values:
+            raise ForeignError
+        return tuple(values), position
+
+    def _scalar(self, token: bytes, position: int, block: _Block, space: bytes) -> tuple[bytes, int]:
+        """A string, and where what follows it starts. `space`: what stood between the colon and it."""
+        if space != b" ":
+            raise ForeignError
+        if token.startswith(b"|"):
+            return self._literal(token, position, block)
+        if token == b"!!binary |":
+            encoded, position = self._literal(b"|", position, block)
+            return _base64(encoded.replace(b"\n", b"")), position
+        return self._flow(token), position
+
+    def _literal(self, token: bytes, position: int, block: _Block) -> tuple[bytes, int]:
+        header = _BLOCK_HEADER.fullmatch(token)
+        if header is None or header[1] not in (b"", block.digit):
+            raise ForeignError
+        # From the line break of the header, so that a block without any text ends where it starts.
+        end = block.end.search(self._data, position - 1)
+        if end is None:
+            raise TornError
+        raw = self._data[position : end.end()]
+        text = raw.replace(b"\n" + block.pad, b"\n").removeprefix(block.pad)
+        if not header[1]:
+            if text.startswith(b"\n"):
+                self.candidate = 6
+            if text.lstrip(b"\n")[:1] in (b"", b" ", b"\t"):
+                raise ForeignError  # nothing, or the indentation is not what it seems
+        _check(text, tabs=True)
+        if header[2] != b"+":
+            text = text.rstrip(b"\n") + (b"" if header[2] else b"\n")
+        return text, end.end()
+
+    def _flow(self, token: bytes) -> bytes:
+        """A string on one line: plain, in quotes, or `!!binary`."""
+        if SURELY_PLAIN.fullmatch(token):
+            if token in NULLS:
+                raise ForeignError
+            return token
+        if token.startswith(b'"'):
+            return _double_quoted(token)
+        if token.startswith(b"'"):
+            text = _single_quoted(token)
+            if is_old(text):
+                self.candidate = 6
+            return text
+        if token.startswith(b"!!binary "):
+            return _base64(token[len(b"!!binary ") :])
+        if not token or token in NULLS or token == b"<<" or token != token.strip(b" ") or INDICATOR.match(token):
+            raise ForeignError
+        _check(token, tabs=False)
+        return token
+
+
+def _plain_value(kind: int, rest: bytes) -> int | bool:
+    """A number, a duration in nanoseconds, or a flag."""
+    token = rest[1:]
+    if not rest.startswith(b" "):
+        raise ForeignError
+    if kind == _NUMBER and _INTEGER.fullmatch(token):
+        return int(token)
+    if kind == _FLAG and token in (b"true", b"false"):
+        return token == b"true"
+    if kind == _DURATION and not token.endswith(b"0"):  # Go's `0` has no unit, and go-yaml takes it for a number
+        try:
+            return parse_duration(token.decode())
+        except ValueError as error:  # UnicodeDecodeError is one
+            raise ForeignError from error
+    raise ForeignError
+
+
+def _check(text: bytes, *, tabs: bool) -> None:
+    """ForeignError if a YAML reader would refuse a character of `text`, or not keep it as it is."""
+    rest = text.translate(None, _ASCII_TEXT + b"\t" if tabs else _ASCII_TEXT)
+    if not rest:
+        return
+    try:
+        text.decode()
+        unusual = _UNUSUAL.search(rest.decode())
+    except UnicodeDecodeError as error:
+        raise ForeignError from error
+    if unusual:
+        raise ForeignError
+
+
+def _single_quoted(token: bytes) -> bytes:
+    text = token[1:-1]
+    _check(text, tabs=False)
+    if len(token) < 2 or not token.endswith(b"'") or text.count(b"'") != 2 * text.count(b"''"):
+        raise ForeignError
+    return text.replace(b"''", b"'")
+
+
+def _double_quoted(token: bytes) -> bytes:
+    text = token[1:-1]
+    _check(text, tabs=False)
+    if len(token) < 2 or not token.endswith(b'"'):
+        raise ForeignError
+    if b"\\" not in text:
+        if b'"' in text:
+            raise ForeignError
+        return text
+    text = text.replace(b"\\\\", _BACKSLASH)
+    if text.count(b'"') != text.count(b'\\"'):
+        raise ForeignError
+    for escape, character in _ESCAPES:
+        text = text.replace(escape, character)
+    if b"\\" in text:
+        text = _CODE_POINT.sub(_code_point, text)
+        if b"\\" in text:
+            raise ForeignError
+    return text.replace(_BACKSLASH, b"\\")
+
+
+def _code_point(match: re.Match[bytes]) -> bytes:
+    code = int(match[1] or match[2] or match[3], 16)
+    if code == ord("\\"):
+        return _BACKSLASH
+    try:
+        return chr(code).encode()
+    except (ValueError, OverflowError) as error:  # a surrogate, or beyond Unicode
+        raise ForeignError from error
+
+
+def _base64(encoded: bytes) -> bytes:
+    try:
+        return binascii.a2b_base64(encoded, strict_mode=True)
+    except binascii.Error as error:
+        raise ForeignError from error
