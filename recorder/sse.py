@@ -21,6 +21,7 @@ _FIRST_WINDOW = 64 * 1024  # bytes of a stream's end that hold its last few even
 
 _DONE = b"[DONE]"
 _TERMINAL_TYPES = ("message_stop", "response.completed", "response.failed", "response.incomplete")
+_TERMINAL_SIGNS = tuple(name.encode() for name in _TERMINAL_TYPES)  # what parsing such a frame's JSON is spared by
 _LAST_EVENTS = 8  # a terminal frame is the last one, or has a few comments and `[DONE]` behind it
 
 
@@ -86,6 +87,14 @@ def last_events(body: bytes, count: int) -> list[Event]:
     return list(events(body))[-count:]
 
 
+def whole_until(body: bytes | bytearray, start: int) -> int | None:
+    """Where the last event ends of those whose last line ends at `start` or later; None if no event does."""
+    at = max(body.rfind(pair, start) for pair in (b"\n\n", b"\n\r", b"\r\r"))
+    if at < 0:
+        return None
+    return at + 3 if body[at + 1 : at + 3] == b"\r\n" else at + 2
+
+
 def has_terminal_frame(body: bytes, content_type: str) -> bool:
     """Whether the stream has said that it is over, so that nothing can be missing, however the connection ended.
 
@@ -94,13 +103,15 @@ def has_terminal_frame(body: bytes, content_type: str) -> bool:
     before that no client dispatches it. `data: [DONE]` counts as soon as its own line is whole: it carries nothing, so
     what the break has cut off behind it is only the empty line.
     """
-    return is_event_stream(content_type) and any(_is_terminal(body, event) for event in last_events(body, _LAST_EVENTS))
+    if not is_event_stream(content_type) or all(body.rfind(sign) < 0 for sign in (_DONE, *_TERMINAL_SIGNS)):
+        return False
+    return any(_is_terminal(body, event) for event in last_events(body, _LAST_EVENTS))
 
 
 def _is_terminal(body: bytes, event: Event) -> bool:
     if event.data.strip() == _DONE:
         return event.complete or body[event.spans[-1][1] : event.spans[-1][1] + 1] in (b"\n", b"\r")
-    if not event.complete or not any(name.encode() in event.data for name in _TERMINAL_TYPES):
+    if not event.complete or not any(sign in event.data for sign in _TERMINAL_SIGNS):
         return False
     try:
         frame = json.loads(event.data)

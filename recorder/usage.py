@@ -26,6 +26,8 @@ from recorder.model import Interaction
 
 _FIRST_EVENTS = 8
 _LAST_EVENTS = 16
+_EVENTS_TILL_FIRST = 1_000  # among which the first ones with data must be: comments come before them
+_EVENTS_BEFORE_OUTPUT = 10_000  # a stream that has said nothing in so many events is not worth reading on
 _MODEL_IN_PATH = re.compile(
     r"/models?/([^/:?#]+)"
 )  # Gemini: /v1beta/models/NAME:generateContent; Bedrock: /model/NAME/…
@@ -81,7 +83,8 @@ def _parsed(body: bytes, content_type: str) -> Iterator[Any]:
         value = _loads(body)
         yield from value if isinstance(value, list) else [value]  # Gemini streams a list unless it is asked for SSE
         return
-    first = list(islice((event for event in sse.events(body) if event.spans), _FIRST_EVENTS))
+    beginning = islice(sse.events(body), _EVENTS_TILL_FIRST)
+    first = list(islice((event for event in beginning if event.spans), _FIRST_EVENTS))
     read_to = first[-1].end if first else 0
     last = [event for event in sse.last_events(body, _LAST_EVENTS) if event.start >= read_to]
     yield from (_loads(event.data) for event in (*first, *last) if event.complete)
@@ -242,21 +245,22 @@ def _header(exchange: Exchange, name: bytes) -> str:
 
 
 def _first_token(body: bytes, chunks: Iterable[tuple[int, int]], decoder: Decoder) -> int | None:
-    pending, position = bytearray(), 0
+    plain = bytearray()
+    position = read_to = looked_at = 0
     for at, size in chunks:
-        piece = decoder.feed(body[position : position + size])
+        had = len(plain)
+        plain += decoder.feed(body[position : position + size])
         position += size
-        pending += piece
-        if b"\n" not in piece and b"\r" not in piece:
-            continue  # no event can have ended in this piece
-        done = 0
-        for event in sse.events(bytes(pending)):
-            if not event.complete:
-                break
+        whole = sse.whole_until(plain, max(read_to, had - 1))  # an empty line may begin at the end of the piece before
+        if whole is None:
+            continue
+        for event in sse.events(bytes(plain[read_to:whole])):
             if _is_output(_loads(event.data)):
                 return at
-            done = event.end
-        del pending[:done]
+            looked_at += 1
+            if looked_at == _EVENTS_BEFORE_OUTPUT:
+                return None
+        read_to = whole
     return None
 
 
