@@ -45,7 +45,8 @@ _NOT_THE_PROGRAMS: Final = frozenset(
 _DEFAULT_PORTS: Final = MappingProxyType({"http": ":80", "https": ":443"})
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]*")  # RFC 9110, section 5.6.2
 _FOLD: Final = re.compile(rb"[ \t]*\r?\n[ \t]*")
-_DIGITS: Final = re.compile(r"[0-9]+")
+_DIGITS: Final = re.compile(r"[0-9]{1,100}")
+_URL: Final = re.compile(r"(?P<origin>[^/?#]*://[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)", re.DOTALL)
 _VERSION: Final = re.compile(r"HTTP/([0-9])(?:\.([0-9]))?")
 _PATH_BYTES: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~$&+,/:;=@!'()*[]%")
 _PATH_KEPT: Final = _PATH_BYTES - frozenset(b"!'()*[]%")
@@ -80,7 +81,12 @@ def follows(request: WireRequest, earlier: Exchange) -> bool:
     location = next(iter(_values(_pairs(answer.headers), "Location")), "")
     referer = _values(_pairs(request.headers), "Referer")
     asked = earlier.request.url
-    return bool(location) and referer == [asked] and go_url(request.url) == go_url(urljoin(asked, location))
+    if not location or referer != [asked]:
+        return False
+    try:
+        return go_url(request.url) == go_url(urljoin(asked, location))
+    except ValueError:  # a location that is no URL
+        return False
 
 
 def _next_method(earlier: Exchange) -> str:
@@ -167,7 +173,8 @@ def _is_stainless(sent: list[tuple[str, str]]) -> bool:
 
 
 def _authority(url: str) -> str:
-    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+    match = _URL.fullmatch(url)
+    return match["origin"].partition("://")[2].rpartition("@")[2] if match else ""
 
 
 def _as_written(url: str, sent: str) -> str:
@@ -201,16 +208,15 @@ def _is_the_transports(method: str, name: str, value: str, sent: list[tuple[str,
 
 
 def go_url(url: str) -> str:
-    """`url` as Go prints it (`url.Parse`, `URL.String`): bytes that Go would escape in a path are escaped."""
-    start = url.find("/", url.find("://") + 3)
-    if start < 0:
+    """`url` as Go prints it (`url.Parse`, `URL.String`): a path with bytes that Go escapes is unescaped and escaped."""
+    match = _URL.fullmatch(url)
+    if match is None:
         return url
-    end = min((at for at in (url.find("?", start), url.find("#", start)) if at >= 0), default=len(url))
-    path = url[start:end].encode("utf-8", "surrogateescape")
-    if all(byte in _PATH_BYTES for byte in path) or "%" in _ESCAPE.sub("", url[start:end]):
+    path = match["path"].encode("utf-8", "surrogateescape")
+    if all(byte in _PATH_BYTES for byte in path) or not _is_escaped(path):
         return url
-    plain = unquote_to_bytes(path)
-    return url[:start] + "".join(chr(b) if b in _PATH_KEPT else f"%{b:02X}" for b in plain) + url[end:]
+    escaped = "".join(chr(byte) if byte in _PATH_KEPT else f"%{byte:02X}" for byte in unquote_to_bytes(path))
+    return match["origin"] + escaped + match["rest"]
 
 
 # --- the form
@@ -315,7 +321,8 @@ def _length(
 
 
 def _number(value: str) -> int:
-    return min(int(value[:20]), INT64_MAX) if _DIGITS.fullmatch(value) else UNKNOWN_LENGTH
+    number = int(value) if _DIGITS.fullmatch(value) else UNKNOWN_LENGTH
+    return number if number <= INT64_MAX else UNKNOWN_LENGTH
 
 
 def _headers(received: list[tuple[str, str]], *, major: int, minor: int, chunked: bool) -> list[tuple[str, str]]:
