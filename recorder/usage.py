@@ -160,8 +160,13 @@ _COUNTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 def _read(value: Any, told: _Told) -> None:
     if not isinstance(value, dict):
         return
-    _read(value.get("response"), told)  # the Responses API's events
-    _read(value.get("message"), told)  # Anthropic's message_start
+    # The events of the Responses API and Anthropic's message_start have what is wanted one level down.
+    for part in (value.get("response"), value.get("message"), value):
+        if isinstance(part, dict):
+            _read_part(part, told)
+
+
+def _read_part(value: dict[str, Any], told: _Told) -> None:
     told.model = _text(value.get("model")) or _text(value.get("modelVersion")) or told.model
     told.provider = _text(value.get("provider")) or told.provider
     told.finish_reason = _finish_reason(value) or told.finish_reason
