@@ -19,7 +19,7 @@ def test_an_exchange_is_what_came_in_the_order_in_which_it_came() -> None:
     capture.respond(HEAD, at=10)
     capture.chunk(b"one ", at=20)
     capture.chunk(b"two", at=30)
-    assert capture.end(at=40, trailers=((b"X-Sum", b"1"),)) == Exchange(
+    assert Exchange(
         request=REQUEST,
         response=WireResponse(
             code=200,
@@ -34,7 +34,7 @@ def test_an_exchange_is_what_came_in_the_order_in_which_it_came() -> None:
         chunks=((20, 4), (30, 3)),
         ended=40,
         broken=None,
-    )
+    ) == capture.end(at=40, trailers=((b"X-Sum", b"1"),))
 
 
 def test_an_aborted_exchange_has_what_had_come_and_says_why() -> None:
@@ -42,17 +42,17 @@ def test_an_aborted_exchange_has_what_had_come_and_says_why() -> None:
     capture.respond(HEAD, at=10)
     capture.chunk(b"one", at=20)
     exchange = capture.abort("the client hung up", at=25)
-    assert exchange.broken == "the client hung up"
+    assert "the client hung up" == exchange.broken
     assert exchange.response is not None
-    assert exchange.response.body == b"one"
-    assert exchange.ended == 25
+    assert b"one" == exchange.response.body
+    assert 25 == exchange.ended
 
 
 def test_without_an_answer_there_is_no_response() -> None:
     exchange = Capture(REQUEST, began=0).abort("upstream unreachable", at=5)
     assert exchange.response is None
-    assert exchange.duration == 0
-    assert exchange.chunks == ()
+    assert 0 == exchange.duration
+    assert () == exchange.chunks
 
 
 def test_a_body_that_is_there_at_once_has_no_chunks() -> None:
@@ -60,8 +60,8 @@ def test_a_body_that_is_there_at_once_has_no_chunks() -> None:
     capture.respond(HEAD, at=1)
     exchange = capture.end(at=2, body=b"all")
     assert exchange.response is not None
-    assert exchange.response.body == b"all"
-    assert exchange.chunks == ()
+    assert b"all" == exchange.response.body
+    assert () == exchange.chunks
 
 
 def test_a_piece_of_no_bytes_is_kept_as_one() -> None:
@@ -69,14 +69,14 @@ def test_a_piece_of_no_bytes_is_kept_as_one() -> None:
     capture = Capture(REQUEST, began=0)
     capture.respond(HEAD, at=1)
     capture.chunk(b"", at=2)
-    assert capture.end(at=3).chunks == ((2, 0),)
+    assert ((2, 0),) == capture.end(at=3).chunks
 
 
 def test_times_before_the_beginning_count_as_the_beginning() -> None:
     capture = Capture(REQUEST, began=0)
     capture.respond(HEAD, at=-5)
     exchange = capture.end(at=-1)
-    assert (exchange.duration, exchange.ended) == (0, 0)
+    assert (0, 0) == (exchange.duration, exchange.ended)
 
 
 @given(st.lists(st.binary(max_size=20), max_size=20))
@@ -88,8 +88,8 @@ def test_chunks_add_up_to_the_body(pieces: list[bytes]) -> None:
         capture.chunk(piece, at=at)
     exchange = capture.end(at=99)
     assert exchange.response is not None
-    assert exchange.response.body == b"".join(pieces)
-    assert exchange.chunks == tuple((at, len(piece)) for at, piece in enumerate(pieces))
+    assert b"".join(pieces) == exchange.response.body
+    assert tuple((at, len(piece)) for at, piece in enumerate(pieces)) == exchange.chunks
 
 
 def test_an_exchange_cannot_be_changed() -> None:

@@ -41,42 +41,42 @@ each_coding = pytest.mark.parametrize("name", CODERS)
 @each_coding
 @pytest.mark.parametrize("body", [b"", b"x", TEXT, b"0" * 1_000_000])
 def test_what_was_encoded_comes_back(name: str, body: bytes) -> None:
-    assert decode(CODERS[name](body), name) == body
+    assert body == decode(CODERS[name](body), name)
 
 
 @each_coding
 def test_no_bytes_are_no_bytes(name: str) -> None:
-    assert decode(b"", name) == b""
+    assert b"" == decode(b"", name)
 
 
 @pytest.mark.parametrize("name", ["", "identity", " Identity ,, "])
 def test_identity_changes_nothing(name: str) -> None:
-    assert decode(TEXT, name) == TEXT
+    assert TEXT == decode(TEXT, name)
 
 
 @pytest.mark.parametrize("name", ["GZIP", " gzip\t", "x-gzip", "identity, gzip", ",gzip,"])
 def test_names_are_read_without_case_and_space(name: str) -> None:
-    assert decode(gzip(TEXT), name) == TEXT
+    assert TEXT == decode(gzip(TEXT), name)
 
 
 def test_deflate_is_zlib_or_raw() -> None:
-    assert decode(raw_deflate(TEXT), "deflate") == TEXT
-    assert decode(zlib.compress(TEXT), "deflate") == TEXT
-    assert decode(raw_deflate(b""), "deflate") == b""
+    assert TEXT == decode(raw_deflate(TEXT), "deflate")
+    assert TEXT == decode(zlib.compress(TEXT), "deflate")
+    assert b"" == decode(raw_deflate(b""), "deflate")
 
 
 def test_a_list_is_undone_from_its_end() -> None:
-    assert decode(br(gzip(TEXT)), "gzip, br") == TEXT
-    assert decode(zstd(br(zlib.compress(TEXT))), "deflate,br , zstd") == TEXT
+    assert TEXT == decode(br(gzip(TEXT)), "gzip, br")
+    assert TEXT == decode(zstd(br(zlib.compress(TEXT))), "deflate,br , zstd")
 
 
 def test_gzip_may_have_members_and_padding() -> None:
-    assert decode(gzip(b"one ") + gzip(b"") + gzip(b"two") + bytes(512), "gzip") == b"one two"
+    assert b"one two" == decode(gzip(b"one ") + gzip(b"") + gzip(b"two") + bytes(512), "gzip")
 
 
 def test_zstd_may_have_frames_and_skippable_ones() -> None:
     skippable = struct.pack("<II", 0x184D2A50, 3) + b"abc"
-    assert decode(skippable + zstd(b"one ") + skippable + zstd(b"two"), "zstd") == b"one two"
+    assert b"one two" == decode(skippable + zstd(b"one ") + skippable + zstd(b"two"), "zstd")
 
 
 @pytest.mark.parametrize("name", ["compress", "aes128gcm", "gzip, dcb", "none", "gzip;q=1"])
@@ -111,16 +111,16 @@ def test_every_cut_is_refused_and_gives_a_prefix_if_that_is_enough(name: str) ->
 def test_what_was_flushed_before_a_cut_is_there() -> None:
     compressor = zlib.compressobj(wbits=31)
     sent = compressor.compress(b"data: a\n\n") + compressor.flush(zlib.Z_SYNC_FLUSH)
-    assert decode(sent, "gzip", partial=True) == b"data: a\n\n"
+    assert b"data: a\n\n" == decode(sent, "gzip", partial=True)
     frames = zstandard.ZstdCompressor().compressobj()
     sent = frames.compress(b"data: a\n\n") + frames.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
-    assert decode(sent, "zstd", partial=True) == b"data: a\n\n"
+    assert b"data: a\n\n" == decode(sent, "zstd", partial=True)
 
 
 def test_a_cut_list_is_decoded_as_far_as_it_goes() -> None:
     inner = zlib.compressobj(wbits=31)
     sent = gzip(inner.compress(b"data: a\n\n") + inner.flush(zlib.Z_SYNC_FLUSH))
-    assert decode(sent, "gzip, gzip", partial=True) == b"data: a\n\n"
+    assert b"data: a\n\n" == decode(sent, "gzip, gzip", partial=True)
 
 
 @each_coding
@@ -154,7 +154,7 @@ def test_a_bomb_is_refused(name: str, partial: bool) -> None:
 
 @each_coding
 def test_the_limit_itself_is_allowed(name: str) -> None:
-    assert decode(CODERS[name](bytes(1000)), name, limit=1000) == bytes(1000)
+    assert bytes(1000) == decode(CODERS[name](bytes(1000)), name, limit=1000)
 
 
 def test_the_limit_holds_at_every_step() -> None:
@@ -174,7 +174,7 @@ def test_pieces_make_no_difference(body: bytes, name: str, data: st.DataObject) 
     decoder = Decoder(name)
     plain = [decoder.feed(sent[start:end]) for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
     decoder.end()
-    assert b"".join(plain) == body
+    assert body == b"".join(plain)
 
 
 @given(st.binary(max_size=200), st.sampled_from([*CODERS]))

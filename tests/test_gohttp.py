@@ -70,7 +70,7 @@ def test_a_request_of_an_sdk_is_stored_as_in_the_seed() -> None:
         (b"Accept-Encoding", b"gzip"),
         body=body,
     )
-    assert request_of(wire) == Request(
+    assert Request(
         method="POST",
         url=URL,
         proto="HTTP/1.1",
@@ -88,12 +88,12 @@ def test_a_request_of_an_sdk_is_stored_as_in_the_seed() -> None:
                 ("X-Stainless-Lang", "go"),
             ]
         ),
-    )
+    ) == request_of(wire)
 
 
 @pytest.mark.parametrize("name", [b"X-Stainless-Lang", b"x-stainless-lang"])
 def test_a_stainless_client_has_no_host_in_whatever_language(name: bytes) -> None:
-    assert request_of(asked((name, b"python"), (b"Host", b"openrouter.ai"))).host == ""
+    assert "" == request_of(asked((name, b"python"), (b"Host", b"openrouter.ai"))).host
 
 
 @pytest.mark.parametrize(
@@ -112,12 +112,12 @@ def test_a_stainless_client_has_no_host_in_whatever_language(name: bytes) -> Non
 def test_the_host_is_the_one_sent_and_a_default_port_stays(url: str, sent: bytes, host: str, stored: str) -> None:
     for headers in ([(b"Host", sent)], [(b":authority", sent)]):
         request = request_of(asked(*headers, url=url))
-        assert (request.host, request.url) == (host, stored)
+        assert (host, stored) == (request.host, request.url)
 
 
 def test_http_2_is_no_news_to_the_request() -> None:
     request = request_of(asked((b":method", b"GET"), (b"accept", b"*/*"), method="GET", version="HTTP/2.0"))
-    assert (request.proto, request.headers) == ("HTTP/1.1", Fields([("Accept", "*/*")]))
+    assert ("HTTP/1.1", Fields([("Accept", "*/*")])) == (request.proto, request.headers)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_length_that_was_not_announced_is_unknown(
     headers: list[tuple[bytes, bytes]], body: bytes, expected: int
 ) -> None:
     request = request_of(asked(*headers, body=body))
-    assert (request.content_length, request.transfer_encoding) == (expected, ())
+    assert (expected, ()) == (request.content_length, request.transfer_encoding)
 
 
 def test_what_the_transport_and_proxies_add_is_not_there() -> None:
@@ -150,7 +150,7 @@ def test_what_the_transport_and_proxies_add_is_not_there() -> None:
         (b"accept-encoding", b"gzip"),
         (b"user-agent", b"Go-http-client/1.1"),
     ]
-    assert request_of(asked(*sent)).headers == Fields()
+    assert Fields() == request_of(asked(*sent)).headers
 
 
 @pytest.mark.parametrize(
@@ -169,18 +169,18 @@ def test_only_gos_own_asking_for_gzip_is_left_out(method: str, headers: list[tup
 
 def test_values_of_a_name_stay_in_their_order_and_bytes() -> None:
     headers = request_of(asked((b"X-A", b"1"), (b"x-a", b" caf\xe9\t"), (b"X-B", "é".encode()))).headers
-    assert dict(headers) == {"X-A": ("1", "caf\udce9"), "X-B": ("é",)}
+    assert {"X-A": ("1", "caf\udce9"), "X-B": ("é",)} == dict(headers)
 
 
 def test_the_crumbs_of_a_cookie_are_put_together_in_http_2() -> None:
     crumbs = [(b"cookie", b"a=1"), (b"cookie", b"b=2")]
-    assert request_of(asked(*crumbs, version="HTTP/2.0")).headers["Cookie"] == ("a=1; b=2",)
-    assert request_of(asked(*crumbs)).headers["Cookie"] == ("a=1", "b=2")
+    assert ("a=1; b=2",) == request_of(asked(*crumbs, version="HTTP/2.0")).headers["Cookie"]
+    assert ("a=1", "b=2") == request_of(asked(*crumbs)).headers["Cookie"]
 
 
 def test_trailers_of_a_request_are_kept() -> None:
     wire = replace(asked(body=b"abc"), trailers=((b"x-sum", b"1"),))
-    assert request_of(wire).trailer == Fields([("X-Sum", "1")])
+    assert Fields([("X-Sum", "1")]) == request_of(wire).trailer
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_trailers_of_a_request_are_kept() -> None:
     ],
 )
 def test_a_name_is_spelled_as_go_does(name: str, expected: str) -> None:
-    assert canonical(name) == expected
+    assert expected == canonical(name)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_a_name_is_spelled_as_go_does(name: str, expected: str) -> None:
     ],
 )
 def test_a_url_is_spelled_as_go_does(url: str, expected: str) -> None:
-    assert go_url(url) == expected
+    assert expected == go_url(url)
 
 
 # --- the form
@@ -243,18 +243,18 @@ def test_a_url_is_spelled_as_go_does(url: str, expected: str) -> None:
     ],
 )
 def test_a_query_is_parsed_as_go_does(query: str, expected: dict[str, tuple[str, ...]]) -> None:
-    assert dict(form("GET", f"https://h/x?{query}", "", b"")) == expected
+    assert expected == dict(form("GET", f"https://h/x?{query}", "", b""))
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 def test_the_bodys_values_come_before_the_querys(method: str) -> None:
     fields = form(method, "https://h/x?a=query&q=1", FORM, b"a=one&a=two+%26")
-    assert dict(fields) == {"a": ("one", "two &", "query"), "q": ("1",)}
+    assert {"a": ("one", "two &", "query"), "q": ("1",)} == dict(fields)
 
 
 @pytest.mark.parametrize("content_type", [FORM, "Application/X-WWW-Form-URLencoded ; charset=utf-8"])
 def test_a_form_is_told_by_its_type(content_type: str) -> None:
-    assert dict(form("POST", "https://h/", content_type, b"a=1")) == {"a": ("1",)}
+    assert {"a": ("1",)} == dict(form("POST", "https://h/", content_type, b"a=1"))
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_a_form_is_told_by_its_type(content_type: str) -> None:
     ],
 )
 def test_other_bodies_are_no_form(method: str, content_type: str) -> None:
-    assert dict(form(method, "https://h/?q=1", content_type, b"a=1")) == {"q": ("1",)}
+    assert {"q": ("1",)} == dict(form(method, "https://h/?q=1", content_type, b"a=1"))
 
 
 # --- the response
@@ -279,7 +279,7 @@ def test_a_streamed_answer_over_http_1_is_chunked() -> None:
     wire = answered(
         (b"transfer-encoding", b"chunked"), (b"content-type", b"text/event-stream"), body=b": OPENROUTER PROCESSING\n\n"
     )
-    assert response_of(wire) == Response(
+    assert Response(
         status="200 OK",
         code=200,
         duration=1_476_046_083,
@@ -287,15 +287,15 @@ def test_a_streamed_answer_over_http_1_is_chunked() -> None:
         content_length=-1,
         body=b": OPENROUTER PROCESSING\n\n",
         headers=Fields([("Content-Type", "text/event-stream")]),
-    )
+    ) == response_of(wire)
 
 
 def test_a_streamed_answer_over_http_2_has_no_length() -> None:
     response = response_of(
         answered((b"content-type", b"text/event-stream"), body=b"data: [DONE]\n\n", version="HTTP/2.0")
     )
-    assert (response.proto, response.proto_major, response.proto_minor) == ("HTTP/2.0", 2, 0)
-    assert (response.content_length, response.transfer_encoding, response.status) == (-1, (), "200 OK")
+    assert ("HTTP/2.0", 2, 0) == (response.proto, response.proto_major, response.proto_minor)
+    assert (-1, (), "200 OK") == (response.content_length, response.transfer_encoding, response.status)
 
 
 @pytest.mark.parametrize(
@@ -316,11 +316,11 @@ def test_a_streamed_answer_over_http_2_has_no_length() -> None:
 def test_the_status_is_the_reason_of_http_1_and_gos_own_text_otherwise(
     version: str, code: int, reason: str, expected: str
 ) -> None:
-    assert response_of(answered(code=code, reason=reason, version=version)).status == expected
+    assert expected == response_of(answered(code=code, reason=reason, version=version)).status
 
 
 def test_gos_texts_are_known() -> None:
-    assert (status_text(429), status_text(600)) == ("Too Many Requests", "")
+    assert ("Too Many Requests", "") == (status_text(429), status_text(600))
 
 
 LENGTH = (b"Content-Length", b"3")
@@ -347,32 +347,33 @@ LENGTH = (b"Content-Length", b"3")
     ],
 )
 def test_the_length_is_what_the_transport_makes_of_it(method: str, wire: WireResponse, expected: int) -> None:
-    assert response_of(wire, method=method).content_length == expected
+    assert expected == response_of(wire, method=method).content_length
 
 
 def test_an_empty_piece_says_that_the_headers_did_not_end_the_stream() -> None:
     seen = replace(exchange(response=answered(version="HTTP/2.0")), chunks=((5, 0),))
-    assert interaction(seen).response.content_length == -1
+    assert -1 == interaction(seen).response.content_length
 
 
 def test_headers_that_the_transport_uses_up_are_gone() -> None:
     wire = answered(
         (b"transfer-encoding", b"chunked"), (b"connection", b"Keep-Alive, Close"), (b"x-kept", b"1"), body=b"abc"
     )
-    assert response_of(wire).headers == Fields([("X-Kept", "1")])
-    assert response_of(answered(LENGTH, (b"Connection", b"keep-alive"), body=b"abc")).headers == Fields(
-        [("Content-Length", "3"), ("Connection", "keep-alive")]
+    assert Fields([("X-Kept", "1")]) == response_of(wire).headers
+    assert (
+        Fields([("Content-Length", "3"), ("Connection", "keep-alive")])
+        == response_of(answered(LENGTH, (b"Connection", b"keep-alive"), body=b"abc")).headers
     )
 
 
 def test_pragma_is_cache_control_in_http_1_only() -> None:
     pragma = (b"Pragma", b"no-cache")
-    assert response_of(answered(pragma)).headers == Fields([("Pragma", "no-cache"), ("Cache-Control", "no-cache")])
-    assert response_of(answered(pragma, version="HTTP/2.0")).headers == Fields([("Pragma", "no-cache")])
+    assert Fields([("Pragma", "no-cache"), ("Cache-Control", "no-cache")]) == response_of(answered(pragma)).headers
+    assert Fields([("Pragma", "no-cache")]) == response_of(answered(pragma, version="HTTP/2.0")).headers
 
 
 def test_a_folded_header_is_one_line() -> None:
-    assert response_of(answered((b"X-Folded", b"a \r\n   b"))).headers["X-Folded"] == ("a b",)
+    assert ("a b",) == response_of(answered((b"X-Folded", b"a \r\n   b"))).headers["X-Folded"]
 
 
 @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2.0"])
@@ -382,14 +383,14 @@ def test_a_compressed_answer_is_stored_as_its_plain_bytes(version: str) -> None:
     response = response_of(
         answered(length, (b"content-encoding", b"gzip"), (b"vary", b"*"), body=packed, version=version)
     )
-    assert (response.body, response.uncompressed, response.content_length) == (b"hello", True, -1)
-    assert response.headers == Fields([("Vary", "*")])
+    assert (b"hello", True, -1) == (response.body, response.uncompressed, response.content_length)
+    assert Fields([("Vary", "*")]) == response.headers
 
 
 def test_repeated_content_encodings_are_one_list() -> None:
     packed = zlib.compress(zlib.compress(b"hello"), wbits=31)
     wire = answered((b"Content-Encoding", b"deflate"), (b"content-encoding", b"gzip"), body=packed)
-    assert response_of(wire).body == b"hello"
+    assert b"hello" == response_of(wire).body
 
 
 @pytest.mark.parametrize(
@@ -417,7 +418,7 @@ def test_a_body_that_cannot_be_decoded_is_refused_or_stored_as_sent(wire: WireRe
     with pytest.raises(BodyError):
         interaction(exchange(response=wire))
     response = interaction(exchange(response=wire), opaque=True).response
-    assert (response.body, response.uncompressed, response.content_length) == (b"abc", False, 3)
+    assert (b"abc", False, 3) == (response.body, response.uncompressed, response.content_length)
     assert "Content-Encoding" in response.headers
 
 
@@ -435,7 +436,7 @@ def test_trailers_that_were_announced_and_not_sent_have_no_values() -> None:
     http_2 = answered(announced, body=b"abc", trailers=sent, version="HTTP/2.0")
     for wire in (chunked, http_2):
         response = response_of(wire)
-        assert (response.trailer, response.headers) == (expected, Fields())
+        assert (expected, Fields()) == (response.trailer, response.headers)
 
 
 # --- exchanges that broke off
@@ -443,7 +444,7 @@ def test_trailers_that_were_announced_and_not_sent_have_no_values() -> None:
 
 def test_without_an_answer_the_code_is_zero() -> None:
     seen = replace(exchange(), response=None, duration=0, broken="upstream unreachable")
-    assert interaction(seen).response == Response(status=NO_RESPONSE, code=0, duration=0)
+    assert Response(status=NO_RESPONSE, code=0, duration=0) == interaction(seen).response
 
 
 def test_a_broken_exchange_is_decoded_as_far_as_it_goes() -> None:
@@ -451,7 +452,7 @@ def test_a_broken_exchange_is_decoded_as_far_as_it_goes() -> None:
     sent = compressor.compress(b"data: a\n\n") + compressor.flush(zlib.Z_SYNC_FLUSH) + b"\x01"
     seen = exchange(response=answered((b"Content-Encoding", b"gzip"), (b"Transfer-Encoding", b"chunked"), body=sent))
     response = interaction(replace(seen, broken="the client hung up")).response
-    assert (response.body, response.uncompressed) == (b"data: a\n\n", True)
+    assert (b"data: a\n\n", True) == (response.body, response.uncompressed)
     with pytest.raises(BodyError, match="cut off"):
         interaction(seen)
 
@@ -480,7 +481,7 @@ REFERER = (b"Referer", b"https://h/x")
     ],
 )
 def test_a_redirect_is_followed_as_go_does(code: int, method: str, then: str, expected: bool) -> None:
-    assert follows(asked(REFERER, method=then, url="https://h/y"), moved(code, method)) is expected
+    assert expected is follows(asked(REFERER, method=then, url="https://h/y"), moved(code, method))
 
 
 def test_only_gos_own_following_counts() -> None:
@@ -498,7 +499,7 @@ def test_only_gos_own_following_counts() -> None:
 def test_a_request_that_follows_a_redirect_has_no_protocol_and_no_host() -> None:
     wire = asked((b"Host", b"h"), REFERER, method="GET", url="https://h/y")
     request = interaction(exchange(request=wire), redirected=True).request
-    assert (request.proto, request.proto_major, request.proto_minor, request.host) == ("", 0, 0, "")
+    assert ("", 0, 0, "") == (request.proto, request.proto_major, request.proto_minor, request.host)
 
 
 # --- anything at all
@@ -517,5 +518,5 @@ def test_whatever_stood_on_the_wire_gives_an_interaction(
 ) -> None:
     wire = asked(*sent, url=f"https://h/{tail}", body=body)
     seen = exchange(wire, answered(*received, body=body, version=version))
-    assert interaction(seen).response.body == body
+    assert body == interaction(seen).response.body
     follows(wire, seen)

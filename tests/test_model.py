@@ -13,14 +13,14 @@ RESPONSE = Response(status="200 OK", code=200, duration=1)
 
 def test_fields_keep_the_values_of_a_name_in_their_order() -> None:
     fields = Fields([("B", "1"), ("A", "2"), ("B", "3")])
-    assert dict(fields) == {"B": ("1", "3"), "A": ("2",)}
-    assert list(fields) == ["B", "A"]
+    assert {"B": ("1", "3"), "A": ("2",)} == dict(fields)
+    assert ["B", "A"] == list(fields)
 
 
 def test_fields_are_equal_in_whatever_order_the_names_came() -> None:
     one, other = Fields([("A", "1"), ("B", "2")]), Fields([("B", "2"), ("A", "1")])
-    assert one == other
-    assert hash(one) == hash(other)
+    assert other == one
+    assert hash(other) == hash(one)
     assert Fields([("A", "1"), ("A", "2")]) != Fields([("A", "2"), ("A", "1")])
 
 
@@ -34,17 +34,17 @@ def test_names_are_compared_as_they_are() -> None:
 
 def test_a_name_may_have_no_values() -> None:
     fields = Fields.of({"X-Announced": ()})
-    assert fields["X-Announced"] == ()
-    assert fields.first("X-Announced", "none") == "none"
+    assert () == fields["X-Announced"]
+    assert "none" == fields.first("X-Announced", "none")
 
 
 def test_first_is_the_first_value_or_the_default() -> None:
     fields = Fields([("A", "1"), ("A", "2")])
-    assert (fields.first("A"), fields.first("B"), fields.first("B", "x")) == ("1", "", "x")
+    assert ("1", "", "x") == (fields.first("A"), fields.first("B"), fields.first("B", "x"))
 
 
 def test_no_fields_is_empty_and_false() -> None:
-    assert Fields() == NO_FIELDS
+    assert NO_FIELDS == Fields()
     assert not NO_FIELDS
 
 
@@ -59,8 +59,8 @@ def test_a_repr_has_names_and_never_values_or_bodies() -> None:
 
 @pytest.mark.parametrize("number", [INT64_MIN, -1, 0, INT64_MAX])
 def test_a_number_of_64_bits_is_allowed(number: int) -> None:
-    assert Request(method="GET", url="/", content_length=number).content_length == number
-    assert Response(status="", code=0, duration=number).duration == number
+    assert number == Request(method="GET", url="/", content_length=number).content_length
+    assert number == Response(status="", code=0, duration=number).duration
 
 
 @pytest.mark.parametrize("number", [INT64_MIN - 1, INT64_MAX + 1])
@@ -91,5 +91,5 @@ def test_values_cannot_be_changed_and_take_no_new_names() -> None:
 
 
 def test_the_defaults_are_what_go_vcr_has_for_a_plain_request() -> None:
-    assert (REQUEST.proto, REQUEST.proto_major, REQUEST.proto_minor, REQUEST.content_length) == ("HTTP/1.1", 1, 1, 0)
-    assert (REQUEST.host, REQUEST.body, REQUEST.form, REQUEST.headers) == ("", b"", NO_FIELDS, NO_FIELDS)
+    assert ("HTTP/1.1", 1, 1, 0) == (REQUEST.proto, REQUEST.proto_major, REQUEST.proto_minor, REQUEST.content_length)
+    assert ("", b"", NO_FIELDS, NO_FIELDS) == (REQUEST.host, REQUEST.body, REQUEST.form, REQUEST.headers)

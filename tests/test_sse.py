@@ -45,47 +45,47 @@ def told(body: bytes) -> list[tuple[str, bytes]]:
 @pytest.mark.parametrize("end", LINE_ENDS)
 def test_each_line_end_ends_a_line(end: bytes) -> None:
     body = end.join([b"event: one", b"data: a", b"data: b", b"", b"data: c", b"", b""])
-    assert told(body) == [("one", b"a\nb"), ("", b"c")]
+    assert [("one", b"a\nb"), ("", b"c")] == told(body)
 
 
 def test_cr_lf_is_one_line_end_and_not_an_empty_line() -> None:
-    assert told(b"data: a\r\ndata: b\r\n\r\n") == [("", b"a\nb")]
+    assert [("", b"a\nb")] == told(b"data: a\r\ndata: b\r\n\r\n")
 
 
 def test_line_ends_may_be_mixed() -> None:
-    assert told(b"data: a\rdata: b\r\n\rdata: c\n\r\ndata: d\n\n") == [("", b"a\nb"), ("", b"c"), ("", b"d")]
+    assert [("", b"a\nb"), ("", b"c"), ("", b"d")] == told(b"data: a\rdata: b\r\n\rdata: c\n\r\ndata: d\n\n")
 
 
 def test_one_space_behind_the_colon_is_no_part_of_the_value() -> None:
-    assert told(b"data:a\n\ndata: a\n\ndata:  a\n\n") == [("", b"a"), ("", b"a"), ("", b" a")]
+    assert [("", b"a"), ("", b"a"), ("", b" a")] == told(b"data:a\n\ndata: a\n\ndata:  a\n\n")
 
 
 def test_a_field_without_a_colon_has_an_empty_value() -> None:
-    assert told(b"data\n\ndata\ndata\n\n") == [("", b""), ("", b"\n")]
+    assert [("", b""), ("", b"\n")] == told(b"data\n\ndata\ndata\n\n")
 
 
 def test_a_byte_order_mark_at_the_start_is_skipped_and_elsewhere_is_not() -> None:
-    assert told(b"\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n") == [("", b"a")]
+    assert [("", b"a")] == told(b"\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n")
 
 
 def test_other_fields_are_no_data() -> None:
-    assert told(b"id: 1\nretry: 5\ndata: a\nDATA: b\n\n") == [("", b"a")]
+    assert [("", b"a")] == told(b"id: 1\nretry: 5\ndata: a\nDATA: b\n\n")
 
 
 def test_a_kind_does_not_outlive_its_event() -> None:
-    assert told(b"event: one\n\ndata: a\n\n") == [("", b"a")]
+    assert [("", b"a")] == told(b"event: one\n\ndata: a\n\n")
 
 
 def test_comments_are_reported_as_events_without_data() -> None:
     body = b": OPENROUTER PROCESSING\n\ndata: a\n\n"
-    assert [(event.start, event.end, event.data, event.spans) for event in sse.events(body)] == [
+    assert [
         (0, 25, b"", ()),
         (25, len(body), b"a", ((31, 32),)),
-    ]
+    ] == [(event.start, event.end, event.data, event.spans) for event in sse.events(body)]
 
 
 def test_an_event_that_the_end_cuts_off_is_not_complete() -> None:
-    assert [event.complete for event in sse.events(b"data: a\n\ndata: b\n")] == [True, False]
+    assert [True, False] == [event.complete for event in sse.events(b"data: a\n\ndata: b\n")]
 
 
 @given(BODIES)
@@ -93,12 +93,12 @@ def test_an_event_that_the_end_cuts_off_is_not_complete() -> None:
 def test_events_cover_every_byte_once_and_spans_hold_their_data(body: bytes) -> None:
     position = 0
     for event in sse.events(body):
-        assert event.start == position
+        assert position == event.start
         assert event.end > event.start
-        assert event.data == b"\n".join(body[start:end] for start, end in event.spans)
+        assert b"\n".join(body[start:end] for start, end in event.spans) == event.data
         assert all(event.start <= start <= end <= event.end for start, end in event.spans)
         position = event.end
-    assert position == len(body)
+    assert len(body) == position
 
 
 @given(BODIES)
@@ -109,7 +109,7 @@ def test_a_cut_stream_has_the_complete_events_of_the_whole_one(body: bytes) -> N
         kept = [event for event in sse.events(body[:cut]) if event.complete]
         if body[cut - 1 : cut + 1] == b"\r\n":
             continue  # the CR alone ends a line, too; with its LF the same event is a byte longer
-        assert kept == whole[: len(kept)]
+        assert whole[: len(kept)] == kept
 
 
 @given(BODIES, st.integers(1, 6), st.sampled_from([1, 2, 3, 5, 8]))
@@ -117,7 +117,7 @@ def test_a_cut_stream_has_the_complete_events_of_the_whole_one(body: bytes) -> N
 def test_the_last_events_are_the_last_of_all_events(body: bytes, count: int, window: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sse, "_FIRST_WINDOW", window)
-        assert sse.last_events(body, count) == list(sse.events(body))[-count:]
+        assert list(sse.events(body))[-count:] == sse.last_events(body, count)
 
 
 @given(BODIES, st.data())
@@ -131,7 +131,7 @@ def test_whole_until_is_where_the_last_complete_event_with_lines_ends(body: byte
         first = 3 if body.startswith(b"\xef\xbb\xbf") else 0
         assert all(end <= max(start, first) + 2 for end in ends)
     else:
-        assert until == max(ends)
+        assert max(ends) == until
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_whole_until_is_where_the_last_complete_event_with_lines_ends(body: byte
     [(STREAM, True), ("Text/Event-Stream; charset=utf-8", True), ("application/json", False), ("", False)],
 )
 def test_a_content_type_is_told_without_its_parameters(content_type: str, expected: bool) -> None:
-    assert is_event_stream(content_type) is expected
+    assert expected is is_event_stream(content_type)
 
 
 # --- terminal frames
@@ -189,7 +189,7 @@ def test_a_cut_terminal_frame_does_not_count(frame: bytes) -> None:
 
 def test_done_counts_from_the_end_of_its_own_line_on() -> None:
     counts = [cut for cut in range(len(DONE) + 1) if has_terminal_frame(DONE[:cut], STREAM)]
-    assert counts == [len(DONE) - 1, len(DONE)]
+    assert [len(DONE) - 1, len(DONE)] == counts
 
 
 def test_only_an_event_stream_has_terminal_frames() -> None:
@@ -212,6 +212,6 @@ def test_a_last_frame_of_megabytes_is_found() -> None:
 
 def test_an_event_says_where_it_stands() -> None:
     body = b"event: k\ndata: a\ndata: bc\n\n"
-    assert list(sse.events(body)) == [
+    assert [
         Event(kind="k", data=b"a\nbc", start=0, end=len(body), spans=((15, 16), (23, 25)), complete=True),
-    ]
+    ] == list(sse.events(body))

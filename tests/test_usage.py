@@ -75,7 +75,7 @@ def test_a_chat_completion() -> None:
         "choices": [{"message": {"content": "Sunny"}, "finish_reason": "tool_calls"}],
         "usage": CHAT_USAGE,
     }
-    assert of_json(answer) == CHAT
+    assert CHAT == of_json(answer)
 
 
 def test_a_streamed_chat_completion() -> None:
@@ -85,12 +85,12 @@ def test_a_streamed_chat_completion() -> None:
         + stream(chat({"content": ""}, finish_reason="tool_calls"), chat({}, usage=CHAT_USAGE))
         + b"data: [DONE]\n\n"
     )
-    assert of_stream(body) == CHAT
+    assert CHAT == of_stream(body)
 
 
 def test_a_stream_without_usage_tells_none() -> None:
     told = of_stream(stream(chat({"content": "x"}), chat({}, finish_reason="stop")) + b"data: [DONE]\n\n")
-    assert told == Usage(model="x-ai/grok-code-fast-1", provider="xAI", finish_reason="stop")
+    assert Usage(model="x-ai/grok-code-fast-1", provider="xAI", finish_reason="stop") == told
 
 
 RESPONSE = {
@@ -117,7 +117,7 @@ RESPONSES = Usage(
 
 
 def test_a_response_of_the_responses_api() -> None:
-    assert of_json(RESPONSE) == RESPONSES
+    assert RESPONSES == of_json(RESPONSE)
 
 
 def test_a_streamed_response_of_the_responses_api() -> None:
@@ -128,12 +128,12 @@ def test_a_streamed_response_of_the_responses_api() -> None:
         *[{"type": "response.output_text.delta", "delta": "x"}] * 50,
         {"type": "response.completed", "response": ended},
     )
-    assert of_stream(body) == RESPONSES
+    assert RESPONSES == of_stream(body)
 
 
 def test_an_incomplete_response_says_why() -> None:
     answer = RESPONSE | {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
-    assert of_json(answer).finish_reason == "max_output_tokens"
+    assert "max_output_tokens" == of_json(answer).finish_reason
 
 
 ANTHROPIC = Usage(
@@ -154,7 +154,7 @@ def test_a_message_of_anthropic_counts_the_cached_tokens_as_prompt() -> None:
         "stop_reason": "tool_use",
         "usage": INPUT | {"output_tokens": 119},
     }
-    assert of_json(answer) == ANTHROPIC
+    assert ANTHROPIC == of_json(answer)
 
 
 def test_a_streamed_message_of_anthropic_tells_at_both_ends() -> None:
@@ -166,7 +166,7 @@ def test_a_streamed_message_of_anthropic_tells_at_both_ends() -> None:
         {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 119}},
         {"type": "message_stop"},
     )
-    assert of_stream(body) == ANTHROPIC
+    assert ANTHROPIC == of_stream(body)
 
 
 GEMINI_USAGE = {
@@ -193,7 +193,7 @@ def gemini(text: str, **more: Any) -> dict[str, Any]:
 
 
 def test_gemini_counts_the_thoughts_as_completion() -> None:
-    assert of_json(gemini("x", finishReason="STOP") | {"usageMetadata": GEMINI_USAGE}) == GEMINI
+    assert GEMINI == of_json(gemini("x", finishReason="STOP") | {"usageMetadata": GEMINI_USAGE})
 
 
 def test_gemini_streamed_as_events_or_as_a_list() -> None:
@@ -201,13 +201,13 @@ def test_gemini_streamed_as_events_or_as_a_list() -> None:
         gemini("x") | {"usageMetadata": {"promptTokenCount": 38, "totalTokenCount": 38}},
         gemini("y", finishReason="STOP") | {"usageMetadata": GEMINI_USAGE},
     ]
-    assert of_stream(stream(*values), url=GEMINI_URL) == GEMINI
-    assert of_json(values, url=GEMINI_URL) == GEMINI
+    assert GEMINI == of_stream(stream(*values), url=GEMINI_URL)
+    assert GEMINI == of_json(values, url=GEMINI_URL)
 
 
 def test_an_embedding_has_no_completion_and_no_reckoned_total() -> None:
     told = of_json({"model": "embed", "data": [], "usage": {"prompt_tokens": 5}})
-    assert told == Usage(model="embed", prompt_tokens=5)
+    assert Usage(model="embed", prompt_tokens=5) == told
 
 
 # --- the model
@@ -227,11 +227,11 @@ def test_an_embedding_has_no_completion_and_no_reckoned_total() -> None:
 def test_the_model_is_the_requests_where_the_answer_names_none(
     request_body: bytes, url: str, expected: str | None
 ) -> None:
-    assert of_json({"error": {"code": 402}}, url=url, request=request_body) == Usage(model=expected)
+    assert Usage(model=expected) == of_json({"error": {"code": 402}}, url=url, request=request_body)
 
 
 def test_the_answers_model_wins() -> None:
-    assert of_json({"model": "answered"}, request=b'{"model":"asked"}').model == "answered"
+    assert "answered" == of_json({"model": "answered"}, request=b'{"model":"asked"}').model
 
 
 def test_an_interaction_is_read_by_its_content_type() -> None:
@@ -245,7 +245,7 @@ def test_an_interaction_is_read_by_its_content_type() -> None:
             headers=Fields([("Content-Type", STREAM)]),
         ),
     )
-    assert usage.of(interaction).total_tokens == 520
+    assert 520 == usage.of(interaction).total_tokens
 
 
 # --- what is malformed
@@ -256,21 +256,21 @@ def test_an_interaction_is_read_by_its_content_type() -> None:
     [True, -1, "5", 1.5, None, [], {}, float("nan")],
 )
 def test_a_count_that_is_none_is_not_told(value: Any) -> None:
-    assert of_json({"usage": {"prompt_tokens": value, "completion_tokens": 2}}) == Usage(completion_tokens=2)
+    assert Usage(completion_tokens=2) == of_json({"usage": {"prompt_tokens": value, "completion_tokens": 2}})
 
 
 def test_a_body_of_many_levels_is_read_at_its_first() -> None:
     body = b'{"model":"m","response":' * 700 + b"{}" + b"}" * 700
-    assert of_bodies(url=URL, request=b"", response=body, content_type="application/json") == Usage(model="m")
+    assert Usage(model="m") == of_bodies(url=URL, request=b"", response=body, content_type="application/json")
 
 
 @pytest.mark.parametrize("value", [True, -1.0, "5", None, float("nan"), float("inf"), 10**400])
 def test_a_cost_that_is_none_is_not_told(value: Any) -> None:
-    assert of_json({"usage": {"cost": value}}) == Usage()
+    assert Usage() == of_json({"usage": {"cost": value}})
 
 
 def test_a_cost_of_nothing_is_a_cost() -> None:
-    assert of_json({"usage": {"cost": 0, "prompt_tokens": 0}}) == Usage(cost=0.0, prompt_tokens=0)
+    assert Usage(cost=0.0, prompt_tokens=0) == of_json({"usage": {"cost": 0, "prompt_tokens": 0}})
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_a_cost_of_nothing_is_a_cost() -> None:
 @pytest.mark.parametrize("content_type", ["application/json", STREAM, ""])
 def test_a_malformed_body_tells_nothing(body: bytes, content_type: str) -> None:
     for response in (body, b"data: " + body + b"\n\n"):
-        assert of_bodies(url=URL, request=body, response=response, content_type=content_type) == Usage()
+        assert Usage() == of_bodies(url=URL, request=body, response=response, content_type=content_type)
 
 
 KEYS = [
@@ -334,7 +334,7 @@ def test_first_and_last_events_tell_what_all_of_them_do(shared: Path) -> None:
             assert told.finish_reason, path
             assert told.prompt_tokens is not None, path
             assert told.completion_tokens is not None, path
-            assert told.total_tokens == told.prompt_tokens + told.completion_tokens, path
+            assert told.prompt_tokens + told.completion_tokens == told.total_tokens, path
             assert (told.cost is not None) == ("openrouter.ai" in recorded["request"]["url"]), path
             if sse.is_event_stream(content_type):
                 streams += 1
@@ -342,7 +342,7 @@ def test_first_and_last_events_tell_what_all_of_them_do(shared: Path) -> None:
                 folded = usage._Told()
                 for value in values:
                     usage._read(value, folded)
-                assert folded.usage() == told, path
+                assert told == folded.usage(), path
                 assert sse.has_terminal_frame(body, content_type) == ("googleapis" not in recorded["request"]["url"]), (
                     path
                 )
@@ -355,7 +355,7 @@ def test_first_and_last_events_tell_what_all_of_them_do(shared: Path) -> None:
 def test_a_long_stream_is_not_read_through() -> None:
     body = stream(*[chat({"content": "x" * 200})] * 20_000, chat({}, usage=CHAT_USAGE)) + b"data: [DONE]\n\n"
     began = time.process_time()
-    assert of_stream(body).total_tokens == 520
+    assert 520 == of_stream(body).total_tokens
     assert time.process_time() - began < 0.05  # about a millisecond; parsing every event takes two hundred
 
 
@@ -416,7 +416,7 @@ OUTPUT = [
 
 @pytest.mark.parametrize("output", OUTPUT)
 def test_the_first_output_is_the_first_token(output: bytes) -> None:
-    assert time_to_first_token(arriving([*SILENT, output, output])) == len(SILENT) * 1_000_000
+    assert len(SILENT) * 1_000_000 == time_to_first_token(arriving([*SILENT, output, output]))
 
 
 @pytest.mark.parametrize("silent", SILENT)
@@ -430,7 +430,7 @@ def test_the_piece_that_completes_the_event_counts_wherever_it_is_cut(end: bytes
     for cut in range(1, len(body)):
         whole_in_first = sse.whole_until(body[:cut], len(SILENT[0]) + 5)
         expected = 0 if whole_in_first else 1_000_000
-        assert time_to_first_token(arriving([body[:cut], body[cut:], OUTPUT[1]])) == expected
+        assert expected == time_to_first_token(arriving([body[:cut], body[cut:], OUTPUT[1]]))
 
 
 def gzip_pieces(pieces: list[bytes]) -> list[bytes]:
@@ -449,12 +449,12 @@ def test_a_compressed_stream_is_decoded_as_it_came(
     encoding: bytes, encode: Callable[[list[bytes]], list[bytes]]
 ) -> None:
     pieces = encode([SILENT[0], SILENT[1], OUTPUT[0], OUTPUT[1]])
-    assert time_to_first_token(arriving(pieces, encoding=encoding)) == 2_000_000
+    assert 2_000_000 == time_to_first_token(arriving(pieces, encoding=encoding))
 
 
 def test_where_it_cannot_be_known_there_is_none() -> None:
     whole = arriving([OUTPUT[0]])
-    assert time_to_first_token(whole) == 0
+    assert 0 == time_to_first_token(whole)
     assert time_to_first_token(arriving([OUTPUT[0]], content_type=b"application/json")) is None
     assert time_to_first_token(arriving([OUTPUT[0]], encoding=b"unknown")) is None
     assert time_to_first_token(arriving([OUTPUT[0]], encoding=b"gzip")) is None

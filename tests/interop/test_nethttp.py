@@ -56,7 +56,7 @@ def outcomes() -> list[dict[str, Any]]:
             pytest.fail("go is missing, and under CI nothing may be skipped")
         pytest.skip("go is missing")
     ran = subprocess.run(["go", "run", "."], cwd=PROGRAM, capture_output=True, text=True, check=False, timeout=240)
-    assert ran.returncode == 0, ran.stderr
+    assert 0 == ran.returncode, ran.stderr
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
@@ -133,16 +133,16 @@ def test_an_interaction_is_what_go_vcr_stores(outcomes: list[dict[str, Any]]) ->
     found: dict[tuple[str, str], str] = {}
     for outcome in outcomes:
         found |= differences(outcome)
-    assert {key: found[key] for key in found.keys() - KNOWN.keys()} == {}
-    assert KNOWN.keys() - found.keys() == set()
+    assert {} == {key: found[key] for key in found.keys() - KNOWN.keys()}
+    assert set() == KNOWN.keys() - found.keys()
 
 
 def test_every_case_was_recorded_or_is_known_to_be_refused(outcomes: list[dict[str, Any]]) -> None:
-    assert {outcome["name"] for outcome in outcomes if not outcome["exchanges"]} == REFUSED
+    assert REFUSED == {outcome["name"] for outcome in outcomes if not outcome["exchanges"]}
     assert sum(len(outcome["exchanges"] or ()) for outcome in outcomes) >= 200
 
 
 def test_redirects_are_followed_in_pairs(outcomes: list[dict[str, Any]]) -> None:
     pairs = [outcome for outcome in outcomes if outcome["name"][3:].startswith("redirect ")]
-    assert [len(outcome["exchanges"]) for outcome in pairs] == [2] * 10
-    assert {outcome["exchanges"][1]["stored"]["request"]["proto"] for outcome in pairs} == {""}
+    assert [2] * 10 == [len(outcome["exchanges"]) for outcome in pairs]
+    assert {""} == {outcome["exchanges"][1]["stored"]["request"]["proto"] for outcome in pairs}
