@@ -2,7 +2,7 @@
 
 {"host": "127.0.0.1", "port": 40123, "tls": true, "ca_file": "/tmp/upstream-…/ca.pem"}
 
-A line `log` on stdin is answered with the journal as one line of JSON.
+A line `log` on stdin is answered with the journal as one line of JSON; `log N` has only the requests numbered above N.
 """
 
 from __future__ import annotations

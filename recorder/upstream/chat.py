@@ -224,7 +224,9 @@ def streamed(
         ]
     closing = [chunk(delta) for delta in _call_deltas(reply, bare=bare)]
     last: dict[str, Any] = {} if bare else {"content": "", "role": "assistant"}
-    closing.append(chunk(last, finish=shape.finish()))
+    # Where a model reasoned, the delta that finishes says that it no longer does.
+    ended = {"reasoning": None} if reply.reasoning and not bare else {}
+    closing.append(chunk({**last, **ended}, finish=shape.finish()))
     if usage and bare:
         closing.append(event({**shape.head("chat.completion.chunk"), "choices": [], "usage": shape.usage()}))
     elif usage:

@@ -32,6 +32,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 TRAILER: Headers = ((b"x-sim-trailer", b"the end"),)
 # HTTP/2 frames are sent by a task of their own; what is to arrive before a break gets this long to leave. Seconds.
 _SETTLE = 0.02
+_TURN = 64  # writes after which other connections, and the news that a client has left, get their turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +59,21 @@ async def deliver(
         await _at_once(answer, wish, send=send, entry=entry)
         return
     gone = asyncio.ensure_future(_gone(receive))
+    sending = asyncio.ensure_future(
+        _paced(answer, behaviour, wish, gone=gone, send=send, writer=writer, entry=entry),
+    )
     try:
-        await _paced(answer, behaviour, wish, gone=gone, send=send, writer=writer, entry=entry)
+        await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
+        # hypercorn leaves a write that waits for an HTTP/2 window waiting for ever when the client has gone.
+        await asyncio.wait({sending}, timeout=_SETTLE)
+        if sending.done():
+            await sending
+        else:
+            entry.end("left")
     finally:
-        gone.cancel()
-        with suppress(asyncio.CancelledError):
-            await gone
+        for task in (gone, sending):
+            task.cancel()
+        await asyncio.gather(gone, sending, return_exceptions=True)
 
 
 _USUAL = ("delay_ms", "pace_ms", "write_bytes", "encoding", "framing", "trailers")
@@ -136,6 +146,8 @@ async def _write(
         if pace and number:
             # Not asyncio.sleep: a client that leaves is noticed at once.
             await asyncio.wait({gone}, timeout=max(0.0, began + number * pace - loop.time()))
+        elif number % _TURN == _TURN - 1:
+            await asyncio.sleep(0)  # a write to a client that keeps up never waits by itself
         if gone.done():
             return False
         entry.write(len(piece))
@@ -150,12 +162,15 @@ async def _gone(receive: Receive) -> None:
 
 async def _break(cut: str, writer: asyncio.StreamWriter, gone: asyncio.Future[None]) -> None:
     await asyncio.sleep(_SETTLE)
+    while writer.transport.get_write_buffer_size() and not gone.done():  # all of it is to arrive, at the client's pace
+        await asyncio.wait({gone}, timeout=_SETTLE)
     if cut == "reset":
-        # SO_LINGER with a time of zero: close(2) sends RST and drops what is unsent.
+        # SO_LINGER with a time of zero: close(2) sends RST.
         writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
-        writer.transport.abort()
     else:
         writer.close()
+        await asyncio.wait({gone}, timeout=_SETTLE)  # TLS would wait for the client's half of the goodbye
+    writer.transport.abort()
     # Until the server has seen it, too: else it would mend the half answer with a 500.
     await gone
 

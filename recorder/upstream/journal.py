@@ -146,8 +146,8 @@ class Journal:
         self._entries.append(entry)
         return entry
 
-    def dump(self) -> dict[str, Any]:
-        """For JSON."""
+    def dump(self, after: int = 0) -> dict[str, Any]:
+        """For JSON; of the requests, those with a number above `after`."""
         return {
             "connected": self.connected,
             "requested": self.requested,
@@ -155,7 +155,7 @@ class Journal:
                 {name: getattr(link, name) for name in ("number", "opened", "protocol", "closed")}
                 for link in self._links
             ],
-            "requests": [_entry(entry) for entry in self._entries],
+            "requests": [_entry(entry) for entry in self._entries if entry.number > after],
         }
 
 

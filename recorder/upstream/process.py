@@ -76,11 +76,14 @@ class Upstream:
     ) -> None:
         self.stop()
 
-    def log(self) -> Log:
-        """What it has seen so far. Over the pipe, not over HTTP: asking makes no connection."""
+    def log(self, *, after: int = 0) -> Log:
+        """What it has seen so far; of the requests, those numbered above `after`.
+
+        Over the pipe, not over HTTP: asking makes no connection.
+        """
         with self._lock:
             assert self._process.stdin is not None
-            self._process.stdin.write(b"log\n")
+            self._process.stdin.write(b"log %d\n" % after)
             self._process.stdin.flush()
             return journal.load(self._read())
 

@@ -196,14 +196,16 @@ def _loop_trouble(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 
 
 def _commands(loop: asyncio.AbstractEventLoop, journal: Journal, stop: asyncio.Event) -> None:
-    """`log`, a line on stdin, is answered by a line of JSON. The end of stdin, or the parent's, ends the server.
+    """`log` or `log N`, a line on stdin, is answered by a line of JSON, with the requests numbered above N.
+    The end of stdin, and so the parent's, ends the server.
 
     A thread, because a pipe is not something that every platform's event loop can wait for.
     """
     for line in sys.stdin:
-        if line.strip() == "log":
+        command, _, after = line.strip().partition(" ")
+        if command == "log" and (after or "0").isdecimal():
             # On the loop, so that no entry is half written.
-            loop.call_soon_threadsafe(lambda: _say(journal.dump()))
+            loop.call_soon_threadsafe(lambda after=int(after or 0): _say(journal.dump(after)))
     with suppress(RuntimeError):  # the loop is closed already
         loop.call_soon_threadsafe(stop.set)
 
