@@ -22,7 +22,7 @@ from signal import SIGINT, SIGTERM
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import h2.exceptions  # type: ignore[import-untyped]  # it has no stubs
+import h2.exceptions  # type: ignore[import-untyped, unused-ignore]  # typed from 4.2 on
 import h11
 import trustme
 from hypercorn.asyncio.tcp_server import TCPServer
@@ -37,6 +37,7 @@ from recorder.upstream.journal import Journal, Link
 
 NAMES = ("openrouter.ai", "localhost", "127.0.0.1", "::1")
 _FOREVER = 10**9
+_PATIENCE = 1.0  # seconds
 # What a connection that breaks under hypercorn may raise; a simulator that breaks connections must not complain of it.
 _BROKEN = (OSError, EOFError, h2.exceptions.H2Error, h11.ProtocolError, asyncio.IncompleteReadError)
 
@@ -145,6 +146,7 @@ class _Connections:
         self._journal = journal
         self._tls = context
         self._tasks: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.Transport] = set()
         self._config = Config()
         self._config.errorlog = None
         self._config.include_date_header = False  # ours is simulated
@@ -159,7 +161,11 @@ class _Connections:
         task.add_done_callback(self._tasks.discard)
 
     async def stop(self) -> None:
-        """At once: whoever stops a simulator is done with it."""
+        """At once: whoever stops a simulator is done with it. An orderly close of TLS would wait for the client."""
+        for transport in self._open:
+            transport.abort()
+        if self._tasks:  # each notices by itself that its client is gone; cancelled, hypercorn would warn
+            await asyncio.wait(self._tasks, timeout=_PATIENCE)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -179,6 +185,7 @@ class _Connections:
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         chosen = writer.get_extra_info("ssl_object")
         link.protocol = (chosen and chosen.selected_alpn_protocol()) or "http/1.1"
+        self._open.add(transport)
         app = wrap_app(partial(self._app, link=link, writer=writer), 0, "asgi")
         try:
             await TCPServer(app, loop, self._config, self._worker, {}, reader, writer)
@@ -186,6 +193,7 @@ class _Connections:
             pass
         finally:
             link.close()
+            self._open.discard(transport)
             transport.abort()
 
 
@@ -205,9 +213,13 @@ def _commands(loop: asyncio.AbstractEventLoop, journal: Journal, stop: asyncio.E
         command, _, after = line.strip().partition(" ")
         if command == "log" and (after or "0").isdecimal():
             # On the loop, so that no entry is half written.
-            loop.call_soon_threadsafe(lambda after=int(after or 0): _say(journal.dump(after)))
+            loop.call_soon_threadsafe(_tell, journal, int(after or 0))
     with suppress(RuntimeError):  # the loop is closed already
         loop.call_soon_threadsafe(stop.set)
+
+
+def _tell(journal: Journal, after: int) -> None:
+    _say(journal.dump(after))
 
 
 def _say(value: Mapping[str, Any]) -> None:

@@ -60,7 +60,7 @@ def bodies(shared: Path) -> Bodies:
     """bodies(name): the response bodies of a real cassette, in order."""
 
     def read(name: str) -> list[str]:
-        cassette = yaml.load((shared / "cassettes" / name).read_bytes(), yaml.CSafeLoader)  # noqa: S506 - it is safe
+        cassette = yaml.load((shared / "cassettes" / name).read_bytes(), yaml.CSafeLoader)
         return [interaction["response"]["body"] for interaction in cassette["interactions"]]
 
     return read

@@ -37,11 +37,11 @@ RESULT = [
 ]
 
 
-def asked(messages: list[Any], *, model: str = "x-ai/grok-code-fast-1", **more: Any) -> dict[str, Any]:
+def asked(messages: Any, *, model: str = "x-ai/grok-code-fast-1", **more: Any) -> dict[str, Any]:
     return {"model": model, "messages": messages, "tools": [WEATHER], **more}
 
 
-def streamed(messages: list[Any], **more: Any) -> dict[str, Any]:
+def streamed(messages: Any, **more: Any) -> dict[str, Any]:
     return asked(messages, stream=True, stream_options={"include_usage": True}, usage={"include": True}, **more)
 
 

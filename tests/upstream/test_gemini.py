@@ -14,7 +14,7 @@ MODEL = "/v1beta/models/gemini-2.5-flash"
 STREAM = f"{MODEL}:streamGenerateContent?alt=sse"
 PLAIN = {"contents": [{"role": "user", "parts": [{"text": "Say hi"}]}]}
 WEATHER = {"name": "weather", "parameters": {"type": "OBJECT", "properties": {"location": {"type": "STRING"}}}}
-ASKED = {
+ASKED: dict[str, Any] = {
     "contents": [{"role": "user", "parts": [{"text": "What's the weather in Florence, Italy?"}]}],
     "tools": [{"functionDeclarations": [WEATHER]}],
 }

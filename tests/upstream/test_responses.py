@@ -42,10 +42,10 @@ def test_the_deltas_of_a_stream_are_the_whole_answer(post: Post, sim: str) -> No
     assert [item["type"] for item in whole["output"]] == [item["type"] for item in response["output"]]
     for kind in ("response.output_text", "response.function_call_arguments", "response.reasoning_summary_text"):
         pieces = "".join(value["delta"] for value in said if value["type"] == f"{kind}.delta")
-        done = "".join(
+        whole_text = "".join(
             value.get("text", value.get("arguments", "")) for value in said if value["type"] == f"{kind}.done"
         )
-        assert pieces == done
+        assert pieces == whole_text
     done = [value["item"] for value in said if value["type"] == "response.output_item.done"]
     assert response["output"] == done
 
