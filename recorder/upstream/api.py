@@ -50,7 +50,7 @@ class Route:
 def answer(request: Incoming, behaviour: Behaviour, seeded: Seeded) -> Answer:
     route = next((route for route in ROUTES if route.path.fullmatch(request.path)), None)
     api = route.api if route else "openrouter"
-    if behaviour.error:
+    if behaviour.error and (not behaviour.error_times or seeded.nth < behaviour.error_times):
         return refusal(api, behaviour.error, behaviour)
     if route is None:
         return refusal(api, 404, behaviour)

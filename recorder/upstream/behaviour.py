@@ -16,7 +16,7 @@ from recorder.errors import UsageError
 HEADER = b"x-sim"
 ENCODINGS = ("identity", "gzip", "deflate", "br", "zstd")
 FRAMINGS = ("length", "chunked", "close")
-CUTS = ("close", "reset")
+CUTS = ("close", "reset", "stream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,19 +24,21 @@ class Behaviour:
     """Times in milliseconds, sizes in bytes; 0 and None ask for nothing special.
 
     What is said:
-    `say`: the answer's text. `echo`: a request header, whose value the answer repeats; `split`: its first delta ends
-    after that many characters of the value. `chunks`: that many text deltas, numbered from 0. `event_bytes`: each of
-    them padded to this size. `body_bytes`: a body that is no stream is padded to this size. `comments`: keep-alive
-    frames before the answer. `no_terminal`: leave out the terminal frame. `error`: answer with this status.
-    `retry_after`: seconds, for 429 and 503. `error_at`: an error event in place of the text delta of this number.
-    `binary`: at `/sim/bytes`, bytes that are no text. `trailers`: behind the body (HTTP/1.1 only).
+    `say`: the answer's text. `echo`: a request header (or `body`), whose value the answer repeats; `split`: its first
+    delta ends after that many characters of the value. `chunks`: that many text deltas, numbered from 0. `event_bytes`:
+    each of them padded to this size. `body_bytes`: a body that is no stream is padded to this size. `comments`:
+    keep-alive frames before the answer. `no_terminal`: leave out the terminal frame. `error`: answer with this status;
+    `error_times`: only to the first so many of the same request. `retry_after`: seconds, for 429 and 503. `error_at`:
+    an error event in place of the text delta of this number. `binary`: at `/sim/bytes`, bytes that are no text.
+    `trailers`: behind the body (HTTP/1.1 only).
 
     How it is sent:
     `delay_ms`: before the headers. `pace_ms`: between writes. `write_bytes`: the size of each write, which may then
     split an event or a character; otherwise each event is a write. `encoding`: compressed, each write flushed, if the
     client accepts it. `framing`: with a length where it is known, `chunked`, or ended by closing (HTTP/1.1 only).
-    `cut_events`, `cut_bytes`: break off after so many events, or bytes on the wire; `cut`: by an orderly close or by a
-    reset of the connection. `stall_events`, `stall_bytes`: after so many send nothing more, until the client leaves.
+    `cut_events`, `cut_bytes`: break off after so many events, or bytes on the wire; `cut`: by an orderly close, by a
+    reset of the connection, or by one of the `stream` (HTTP/2; in HTTP/1.1 it is a close). `stall_events`,
+    `stall_bytes`: after so many send nothing more, until the client leaves.
     """
 
     say: str = ""
@@ -48,6 +50,7 @@ class Behaviour:
     comments: int = 2
     no_terminal: bool = False
     error: int = 0
+    error_times: int = 0
     retry_after: int = 1
     error_at: int | None = None
     binary: bool = False

@@ -127,7 +127,7 @@ async def _paced(
         entry.end("left")
         return
     if behaviour.cut_events is not None or behaviour.cut_bytes is not None:
-        await _break(behaviour.cut, writer, gone)
+        await _break(behaviour.cut, wish, send, writer, gone)
         entry.end("cut")
         return
     await out.finish()
@@ -160,10 +160,13 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _break(cut: str, writer: asyncio.StreamWriter, gone: asyncio.Future[None]) -> None:
+async def _break(cut: str, wish: Wish, send: Send, writer: asyncio.StreamWriter, gone: asyncio.Future[None]) -> None:
     await asyncio.sleep(_SETTLE)
     while writer.transport.get_write_buffer_size() and not gone.done():  # all of it is to arrive, at the client's pace
         await asyncio.wait({gone}, timeout=_SETTLE)
+    if cut == "stream" and wish.http_version == "2":
+        await _reset_stream(send)
+        return
     if cut == "reset":
         # SO_LINGER with a time of zero: close(2) sends RST.
         writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
@@ -173,6 +176,14 @@ async def _break(cut: str, writer: asyncio.StreamWriter, gone: asyncio.Future[No
     writer.transport.abort()
     # Until the server has seen it, too: else it would mend the half answer with a 500.
     await gone
+
+
+async def _reset_stream(send: Any) -> None:
+    """ASGI has no word for it: `send` is a method of hypercorn's stream, whose own `send` is one of its protocol."""
+    stream = send.__self__
+    protocol = stream.send.__self__
+    protocol.connection.reset_stream(stream.stream_id, error_code=2)  # INTERNAL_ERROR: RFC 9113, section 7
+    await protocol._flush()  # noqa: SLF001 - the only way out for a frame that hypercorn did not make
 
 
 def _headers(answer: Answer, behaviour: Behaviour, encoding: str) -> Headers:

@@ -31,7 +31,7 @@ class Served:
     """A request and its answer. `began`: its head was here; `asked`: its body too. `headed`: the answer's head left.
 
     `left`: when each piece of the body left, and its size on the wire. `outcome`: "complete", "cut" (as was asked for),
-    "left" (the client went away), "" while it is under way.
+    "left" (the client went away), "failed" (a defect of the simulator; stderr has more), "" while it is under way.
     """
 
     number: int

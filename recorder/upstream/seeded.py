@@ -1,6 +1,6 @@
 """Whatever looks random in an answer comes from here: a pure function of the seed and the request, of no clock.
 
-`nth` tells apart requests with the same content, so that the answer to one does not depend on what others came first.
+`nth` counts the requests with the same content from 0, so that the answer to one does not depend on what others came.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ class Seeded:
     """`key`: a digest of the seed, the request's content and `nth`. `created`: seconds since the epoch."""
 
     key: bytes
+    nth: int
     created: int
 
     def number(self, label: str, below: int) -> int:
@@ -36,4 +37,4 @@ def seeded(seed: str, content: bytes, *, nth: int) -> Seeded:
     # Later requests of a kind are later in simulated time; between kinds the order of ids means nothing.
     base = _EPOCH + int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") % _YEAR
     key = hashlib.sha256(b"%d\0%d\0%s%s" % (len(seed.encode()), nth, seed.encode(), content)).digest()
-    return Seeded(key=key, created=base + nth)
+    return Seeded(key=key, nth=nth, created=base + nth)

@@ -73,9 +73,9 @@ def _listener(options: Options) -> Iterator[socket.socket]:
         try:
             listener.bind((options.host, options.port))
             listener.listen(512)
-        except OSError as error:
-            where = f"{options.host}:{options.port}"
-            raise UpstreamError(f"cannot listen on {where}: {error.strerror}; --port 0 takes a free port") from error
+        except (OSError, OverflowError) as error:
+            where, why = f"{options.host}:{options.port}", getattr(error, "strerror", None) or error
+            raise UpstreamError(f"cannot listen on {where}: {why}; --port 0 takes a free port") from error
         listener.setblocking(False)
         yield listener
 
@@ -94,7 +94,10 @@ def _ca_file(options: Options) -> Iterator[Path | None]:
 
 def _tls(options: Options, ca_file: Path) -> ssl.SSLContext:
     ca = trustme.CA()
-    leaf = ca.issue_cert(*dict.fromkeys((*NAMES, *options.names)))
+    try:
+        leaf = ca.issue_cert(*dict.fromkeys((*NAMES, *options.names)))
+    except ValueError as error:  # idna's errors are such
+        raise UpstreamError(f"cannot make a certificate for {', '.join(options.names)}: {error}") from error
     try:
         ca.cert_pem.write_to_path(str(ca_file))
     except OSError as error:

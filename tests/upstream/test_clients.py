@@ -99,6 +99,15 @@ def test_an_error_is_the_client_s_own(client: openai.OpenAI, sim: str, error: ty
     assert int(sim[-3:]) == caught.value.body["code"]
 
 
+def test_a_client_that_retries_gets_its_answer(client: openai.OpenAI, upstream: Upstream) -> None:
+    before = upstream.log().requested
+    completion = client.with_options(max_retries=2).chat.completions.create(
+        model=MODEL, messages=question("Try again"), extra_headers={"x-sim": "error=429, error-times=1, retry-after=0"}
+    )
+    assert "stop" == completion.choices[0].finish_reason
+    assert [429, 200] == [served.status for served in upstream.log(after=before).requests]
+
+
 def test_an_error_in_mid_stream_is_raised_by_the_client(client: openai.OpenAI) -> None:
     stream = client.chat.completions.create(
         model=MODEL, messages=question("Hi"), stream=True, extra_headers={"x-sim": "chunks=9, error-at=3"}

@@ -98,6 +98,23 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use; --port 0 takes a free port" == str(caught.value)
 
 
+def test_what_cannot_be_served_is_one_clear_line() -> None:
+    for refused, part in (
+        ({"port": 70_000}, "0-65535"),
+        ({"host": "192.0.2.1"}, "192.0.2.1"),
+        ({"names": ("a b",)}, "a b"),
+    ):
+        with pytest.raises(UpstreamError, match=part) as caught:
+            start(**refused)
+        assert "\n" not in str(caught.value)
+
+
+def test_the_help_explains_every_word() -> None:
+    with run("--help") as process:
+        out, _ = process.communicate(timeout=10)
+    assert "`cut_events`" in out
+
+
 def test_a_default_that_is_not_known_is_one_clear_line() -> None:
     with pytest.raises(UpstreamError, match=r"^X-Sim: expected one of .*, found chunk$"):
         start(sim="chunk=1")

@@ -149,6 +149,23 @@ def test_a_cut_stream_gives_what_was_sent_and_then_an_error(
     assert len(got) == 777 if "bytes" in where else got.count(b"\n\n") == 4
 
 
+def test_an_http2_stream_can_be_reset_and_the_connection_goes_on(
+    upstream: Upstream, trust: ssl.SSLContext, key: str
+) -> None:
+    headers = {"authorization": f"Bearer {key}"}
+    with httpx.Client(
+        verify=trust, http1=False, http2=True, base_url=upstream.origin, headers=headers, trust_env=False
+    ) as client:
+        got, _, error = take(client, "chunks=9, cut-events=4, cut=stream")
+        assert 4 == got.count(b"\n\n")
+        assert isinstance(error, httpx.RemoteProtocolError)
+        assert "error_code:2" in str(error) or "INTERNAL_ERROR" in str(error)
+        before = upstream.log().connected
+        assert "cut" == settled(upstream).outcome
+        assert chat(client, "chunks=9").text.endswith("data: [DONE]\n\n")
+        assert before == upstream.log().connected
+
+
 def test_a_reset_is_a_reset_and_a_close_is_none(key: str) -> None:
     with start(tls=False) as upstream:  # in TLS, Python 3.11 calls both an unexpected end
 
