@@ -54,6 +54,7 @@ _WORDS = {
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
     errno.EIO: "the disk reports an input/output error",
+    errno.ENXIO: "it is a FIFO or a device, expected a plain file",
     errno.ELOOP: "it is a symlink, expected a plain file",
     errno.ENOTDIR: "a file stands where one of its folders should be",
 }
@@ -157,7 +158,7 @@ class Store:
         file = self._incomplete
         comment = b"# incomplete: %b, %b\n" % (reason.encode("unicode_escape"), _stamp(at))
         item = cassette.render(clean.interaction, file.count, file.layout)
-        with self._failing_closed("append to it"):
+        with self._failing_closed(f"append to {file.path.name}"):
             file.append([comment + item])
         return file.count - 1
 
@@ -500,7 +501,9 @@ def _write(fd: int, data: bytes) -> None:
     """One write. A short one is a failure like any other: the disk or a limit has room for no more."""
     written = os.write(fd, data)
     if written != len(data):
-        raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes could be written")
+        raise OSError(
+            0, f"only {written} of {len(data)} bytes could be written, the disk is full or a limit is reached"
+        )
 
 
 def _sync(fd: int) -> None:
@@ -560,6 +563,6 @@ def _told(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        words = _WORDS.get(error.errno or 0) or os.strerror(error.errno or 0).lower()
+        words = _WORDS.get(error.errno or 0) or (error.strerror or str(error)).lower()
         where = f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
         raise StoreError(f"{path}: cannot {doing}: {words}{where}") from error

@@ -271,7 +271,7 @@ def test_requests_that_began_together_stay_as_they_finished(store: Store, path: 
 
 def test_a_sealed_store_goes_on_and_can_be_sealed_again(store: Store, path: Path) -> None:
     for name, began in [("c", 3), ("b", 2), ("a", 1)]:
-        store.append(clean(name), began=began)
+        store.append(clean(name, name.encode() * began**5), began=began)
         store.seal()
     store.append(clean("0"), began=0)
     store.append(clean("d"), began=4)
@@ -321,6 +321,21 @@ def test_a_holder_that_has_not_written_its_name_yet_still_holds(store: Store, pa
     with pytest.raises(LockedError, match="another process"):
         Store.open(path, now=NOW)
     assert store.failed is None
+
+
+def test_a_dead_recorder_is_not_named_as_the_holder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name stands in the lock until the next holder has written its own."""
+    monkeypatch.setattr(recorder.store, "_alive", lambda _: False)
+    with Store.open(path, now=NOW), pytest.raises(LockedError, match="by another process"):
+        Store.open(path, now=NOW)
+
+
+def test_the_dead_are_told_from_the_living() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert recorder.store._alive(child.pid)
+        child.kill()
+    assert not recorder.store._alive(child.pid)
+    assert recorder.store._alive(1)  # someone else's, for all but root
 
 
 def test_a_lock_that_went_away_between_opening_and_locking_is_none(
@@ -531,6 +546,26 @@ def test_a_symlink_slipped_in_after_the_look_is_not_followed(
     assert b"precious" == target.read_bytes()
 
 
+def test_a_fifo_slipped_in_after_the_look_does_not_make_us_wait(
+    path: Path, torn: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SlippingOs:
+        def __getattr__(self, name: str) -> Any:
+            if name == "open" and not path.with_name("chat.torn").exists():
+                os.mkfifo(path.with_name("chat.torn"))
+            return getattr(os, name)
+
+        def stat(self, name: Path, **_: Any) -> os.stat_result:
+            if name.name == "chat.torn":
+                raise FileNotFoundError
+            return name.lstat()
+
+    monkeypatch.setattr("recorder.store.os", SlippingOs())
+    with pytest.raises(StoreError, match="it is a FIFO or a device"):
+        Store.open(path, now=NOW)
+    assert b"".join(torn) == path.read_bytes()
+
+
 def test_no_file_of_ours_but_cassettes_ends_in_yaml(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = CountingOs(monkeypatch)
     store.append(clean("b"), began=2)
@@ -568,10 +603,31 @@ def test_a_cassette_that_someone_else_touches_is_written_no_more(store: Store, p
     left = path.read_bytes() if path.exists() else None
     with pytest.raises(StoreError, match=what):
         store.append(clean("c"), began=3)
+    assert left == (path.read_bytes() if path.exists() else None)
+    assert what in str(store.failed)
+
+
+@pytest.mark.parametrize("what", MEDDLING)
+def test_a_cassette_that_someone_else_touches_is_not_sealed(store: Store, path: Path, what: str) -> None:
+    store.append(clean("b"), began=2)
+    store.append(clean("a"), began=1)
+    MEDDLING[what](path)
+    left = path.read_bytes() if path.exists() else None
     with pytest.raises(StoreError, match=what):
         store.seal()
     assert left == (path.read_bytes() if path.exists() else None)
-    assert what in str(store.failed)
+
+
+def test_a_cassette_whose_ids_someone_else_changed_is_not_sealed(store: Store, path: Path) -> None:
+    store.append(clean("b"), began=2)
+    store.append(clean("a"), began=1)
+    theirs = path.read_bytes().replace(b"- id: 1\n", b"- id: 7\n")
+    with path.open("r+b") as file:
+        file.write(theirs)
+    with pytest.raises(StoreError, match="was changed while it was being recorded: expected id 1"):
+        store.seal()
+    assert theirs == path.read_bytes()
+    assert ["chat.yaml", "chat.yaml.lock"] == around(path)
 
 
 def test_a_cassette_that_appears_before_the_first_append_is_not_written_over(store: Store, path: Path) -> None:
