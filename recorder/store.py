@@ -33,7 +33,7 @@ from recorder.cassette import GO_VCR, Layout
 from recorder.errors import LockedError, StoreError, UsageError
 from recorder.scrub import CleanInteraction
 
-if sys.platform != "win32":  # a port to Windows needs its own `_lock` and `_alive`, and nothing else
+if sys.platform != "win32":  # a port needs its own `_lock` and `_alive`, and to close a file before it is replaced
     import fcntl
 
 _PRIVATE = 0o600
