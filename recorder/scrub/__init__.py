@@ -1,12 +1,17 @@
-"""Secrets are kept out by type: what the store writes is a `CleanInteraction`, and only this package makes one."""
+"""Keeps secrets off the disk: what is learned, how keys look, and the one way to a `CleanInteraction`."""
 
-from __future__ import annotations
+from recorder.scrub.learned import environment_credentials, is_credential_name, request_credentials
+from recorder.scrub.placeholder import neutral
+from recorder.scrub.rules import Rule
+from recorder.scrub.scrubber import CleanInteraction, Finding, Scrubber
 
-from dataclasses import dataclass
-
-from recorder.model import Interaction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CleanInteraction:
-    interaction: Interaction
+__all__ = [
+    "CleanInteraction",
+    "Finding",
+    "Rule",
+    "Scrubber",
+    "environment_credentials",
+    "is_credential_name",
+    "neutral",
+    "request_credentials",
+]

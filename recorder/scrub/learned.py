@@ -1,0 +1,231 @@
+"""The values that were used as credentials: where they stand in an exchange, and how each is found again.
+
+A value is learned from its place, not from its looks, so that a key of a shape that nobody knows is found too.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
+
+from recorder.capture import Exchange, WireFields, WireRequest
+from recorder.scrub import views
+
+SHORTEST_VALUE = 8
+"""Bytes. A shorter value would be found by chance, and replaced where it means something else."""
+
+# Values that are sent in a credential's place and are none; all are longer than the shortest that is learned.
+_COMMON = frozenset(
+    b"username password anonymous undefined postgres bearer token api-key apikey not-needed no-key-required placeholder "
+    b"changeme localhost test-key dummy-key fake-key your-api-key your_api_key unauthenticated redacted".split()
+)
+
+_CREDENTIAL_HEADERS = frozenset(
+    ["authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "set-cookie", "set-cookie2", "cookie2"]
+)
+# Names that end as a credential's does, and hold none.
+_HARMLESS = re.compile(
+    r"(?:idempotency|cache|sort|partition|primary|foreign|public|page|next|continuation|sync|max|min|num|websocket|"
+    r"content|completion|prompt|total|surrogate|routing)[-_. ]?(?:key|tokens?)$|www-authenticate$|authentication-info$"
+)
+_CREDENTIAL_NAME = re.compile(
+    r"(?:^|[-_.\[])(?:key|auth|jwt|sig|pwd|pass|session|sid|cookie)\]?$"
+    r"|(?:api|access|secret|private|auth|account|subscription|shared|functions|client|admin|master|app)[-_. ]?key(?:[-_. ]?id)?\]?$"
+    r"|hapikey$|(?:token|secret|passwd|password|passphrase|credentials?|signature|authorization|session-?id)\]?$"
+)
+# Parameters of Digest and of AWS's signatures that say nothing secret.
+_OPEN_PARAMETERS = frozenset(b"realm uri algorithm qop nc signedheaders charset userhash stale domain version".split())
+_SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9_-]{1,30})[ \t]+(?=\S)(.*)", re.DOTALL)
+_PARAMETER = re.compile(rb"""([A-Za-z_-]{1,40})=(?:"([^"]*)"|([^\s,;"]+))""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """`value` was sent as a credential; `place` names the field for a person, e.g. `request header authorization`."""
+
+    value: bytes = field(repr=False)
+    place: str
+
+
+def is_credential_name(name: str) -> bool:
+    """Whether a header, a parameter or a form field of this name carries a credential."""
+    lowered = name.lower()
+    if lowered in _CREDENTIAL_HEADERS:
+        return True
+    return _CREDENTIAL_NAME.search(lowered) is not None and _HARMLESS.search(lowered) is None
+
+
+def unquoted(text: bytes) -> bytes:
+    """A name or a value of a query or a form, decoded."""
+    return unquote_to_bytes(text.replace(b"+", b" "))
+
+
+def credentials(exchange: Exchange) -> Iterator[Credential]:
+    """What both sides of an exchange sent as credentials."""
+    yield from request_credentials(exchange.request)
+    if exchange.response is not None:
+        yield from _field_credentials(exchange.response.headers, "response header")
+        yield from _field_credentials(exchange.response.trailers, "response trailer")
+
+
+def request_credentials(request: WireRequest) -> Iterator[Credential]:
+    yield from _field_credentials(request.headers, "request header")
+    yield from _field_credentials(request.trailers, "request trailer")
+    yield from _url_credentials(request.url.encode("utf-8", "surrogateescape"))
+    types = [value.lower() for name, value in request.headers if name.lower() == b"content-type"]
+    if any(value.startswith(b"application/x-www-form-urlencoded") for value in types):
+        yield from _pair_credentials(request.body, "form field")
+
+
+def environment_credentials(environ: Mapping[str, str]) -> Iterator[Credential]:
+    """The values of the variables whose names end like a credential's."""
+    for name, value in environ.items():
+        if name.upper().endswith(("_API_KEY", "_TOKEN", "_SECRET")):
+            yield Credential(value=value.encode("utf-8", "surrogateescape"), place=f"environment variable {name}")
+
+
+def _field_credentials(fields: WireFields, side: str) -> Iterator[Credential]:
+    for raw, value in fields:
+        name = raw.decode("latin-1").lower()
+        if is_credential_name(name):
+            for part in _header_values(name, value.strip()):
+                yield Credential(value=part, place=f"{side} {name}")
+
+
+def _header_values(name: str, value: bytes) -> Iterator[bytes]:
+    if name in {"cookie", "cookie2"}:
+        yield from (pair.partition(b"=")[2].strip().strip(b'"') for pair in value.split(b";"))
+        return
+    if name in {"set-cookie", "set-cookie2"}:
+        yield value.partition(b";")[0].partition(b"=")[2].strip().strip(b'"')
+        return
+    yield from _authorization_values(value)
+
+
+def _authorization_values(value: bytes) -> Iterator[bytes]:
+    scheme = _SCHEME.fullmatch(value)
+    rest = scheme[2].strip() if scheme else value
+    parameters = [(name.lower(), quoted or bare) for name, quoted, bare in _PARAMETER.findall(rest)]
+    if scheme and parameters and (b"," in rest or b'"' in rest or b"AWS4" in scheme[1]):
+        # Digest, AWS4-HMAC-SHA256 and their like: each parameter; of `Credential=ID/date/region` the id alone.
+        yield from (part.partition(b"/")[0] if name == b"credential" else part
+                    for name, part in parameters if name not in _OPEN_PARAMETERS)  # fmt: skip
+        return
+    yield rest
+    if scheme and scheme[1].lower() == b"basic":
+        yield from _basic_values(rest)
+
+
+def _basic_values(encoded: bytes) -> Iterator[bytes]:
+    try:
+        decoded = binascii.a2b_base64(encoded + b"=" * (-len(encoded) % 4))
+    except binascii.Error:
+        return
+    user, _, password = decoded.partition(b":")
+    yield from (decoded, user, password)
+
+
+def _url_credentials(url: bytes) -> Iterator[Credential]:
+    _, _, rest = url.partition(b"://")
+    authority = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+    userinfo, at, _ = authority.rpartition(b"@")
+    if at:
+        for part in userinfo.split(b":", 1):
+            yield Credential(value=unquote_to_bytes(part), place="userinfo of the URL")
+    for part in re.split(rb"[?#]", rest)[1:]:
+        yield from _pair_credentials(part, "query parameter")
+
+
+def _pair_credentials(pairs: bytes, place: str) -> Iterator[Credential]:
+    for pair in re.split(rb"[&;]", pairs):
+        raw, _, value = pair.partition(b"=")
+        name = unquoted(raw).decode("latin-1")
+        if value and is_credential_name(name):
+            yield Credential(value=unquoted(value), place=f"{place} {name}")
+            # A plus is itself in a fragment, and where a client did not encode what it sent.
+            if b"+" in value:
+                yield Credential(value=unquote_to_bytes(value), place=f"{place} {name}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needle:
+    """A spelling to search for. `inside`: a run (`views.runs`) that is there wherever the spelling is, or empty."""
+
+    spelling: bytes = field(repr=False)
+    inside: bytes = field(repr=False)
+    secret: bytes = field(repr=False)
+    kind: str
+
+
+class Learned:
+    """The learned values of one session. Grows while it runs; never forgets."""
+
+    __slots__ = ("_kinds", "needles", "probes")
+
+    def __init__(self) -> None:
+        self._kinds: dict[bytes, str] = {}
+        self.needles: list[Needle] = []
+        self.probes: dict[bytes, None] = {}
+        """Base64 and hex of values for which no run is long enough to be read by default."""
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def kind(self, value: bytes) -> str | None:
+        return self._kinds.get(value)
+
+    def add(self, value: bytes, kind: str) -> bool:
+        """False if the value is too short or too common to be searched for."""
+        if len(value) < SHORTEST_VALUE or value.lower() in _COMMON or b"REDACTED" in value:
+            return False
+        if value not in self._kinds:
+            self._kinds[value] = kind
+            for spelling in _spellings(value):
+                self.needles.append(
+                    Needle(spelling=spelling, inside=views.longest_run(spelling), secret=value, kind=kind)
+                )
+            self.probes.update(dict.fromkeys(_probes(value)))
+        return True
+
+
+def _spellings(value: bytes) -> Iterator[bytes]:
+    """The value, and the same with its own escapes taken off: the text is searched with all of its own taken off too."""
+    yield value
+    if b" " in value:
+        yield value.replace(b" ", b"+")
+    plain = value
+    while (view := views.unescape(plain)) is not None and len(view.text) >= SHORTEST_VALUE:
+        plain = view.text
+        yield plain
+    try:
+        other = value.decode("latin-1").encode("utf-8") if not value.isascii() else value
+        other = value if _is_utf8(value) else other
+    except UnicodeError:
+        return
+    if other != value:
+        yield other
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _probes(value: bytes) -> Iterable[bytes]:
+    """What is the same in every base64 or hex text with the value in it, at each of the three alignments."""
+    if len(value) >= views.SHORTEST_RUN and views.has_text(value):
+        return
+    yield value.hex().encode("ascii")
+    yield value.hex().upper().encode("ascii")
+    for offset in range(3):
+        encoded = binascii.b2a_base64(bytes(offset) + value, newline=False).rstrip(b"=")
+        # The first characters hold bits of what stands before, the last one may hold bits of what follows.
+        core = encoded[-(-offset * 4 // 3) : len(encoded) - ((offset + len(value)) % 3 != 0)]
+        yield core
+        yield core.translate(views.STANDARD_TO_URLSAFE)

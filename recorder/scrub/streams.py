@@ -1,0 +1,220 @@
+"""The texts that the deltas of a stream add up to, piece by piece, and back into the frames that they came in.
+
+What a client would add up is not known for every API, so all is added up that could be: for each path of keys the
+strings that stand there in one event after the other, apart by what tells parallel ones apart (`index`, `type`, …), and
+once more without that. Frames are not taken apart: the pieces are spans of the body, and edits replace such spans.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from recorder import sse
+from recorder.scrub import jsontext
+from recorder.scrub.search import Hit
+
+_MARKS = frozenset(("index", "output_index", "content_index", "summary_index", "item_id", "type"))
+"""What tells parallel texts of one stream apart, as siblings of the text or of something around it."""
+
+_DATA = re.compile(rb"(?:^|[\r\n])data:")
+_BATCH = 1 << 16
+"""Bytes of JSON read in one call, in which no other thread runs: less than half a millisecond."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A text in pieces: `pieces` are the spans of the body in which it stands, `name` says for a person what it is."""
+
+    name: str
+    text: bytes = field(repr=False)
+    pieces: tuple[tuple[int, int], ...]
+
+    def edits(self, hits: Iterable[Hit], salt: bytes) -> Iterator[tuple[int, int, bytes]]:
+        """Edits of the body that put each placeholder into the piece where its secret begins, and empty the rest."""
+        starts = []
+        length = 0
+        for start, end in self.pieces:
+            starts.append(length)
+            length += end - start
+        for hit in hits:
+            new = hit.written(salt)
+            index = bisect_right(starts, hit.start) - 1
+            while index < len(starts) and starts[index] < hit.end:
+                start, end = self.pieces[index]
+                first = max(start, start + hit.start - starts[index])
+                last = min(end, start + hit.end - starts[index])
+                if first < last:
+                    yield first, last, new
+                    new = b""
+                index += 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
+    """The data of one event, and where in the body its lines stand."""
+
+    data: bytes = field(repr=False)
+    spans: tuple[tuple[int, int], ...]
+    is_array: bool = False
+    """Whether the events are its elements."""
+
+    def body(self, position: int) -> int:
+        for start, end in self.spans:
+            if position <= end - start:
+                return start + position
+            position -= end - start + 1
+        raise ValueError("the position is outside of the event")
+
+
+def is_stream(body: bytes) -> bool:
+    """Whether a body holds texts in pieces: an event stream, JSON by lines, or an array of JSON objects."""
+    start = body[:64].lstrip()
+    if start.startswith((b"{", b"[")):
+        return start.startswith(b"[") or b"\n{" in body
+    return _DATA.search(body, 0, 1 << 16) is not None or b"\ndata:" in body or b"\rdata:" in body
+
+
+def texts(body: bytes) -> Iterator[bytes]:
+    """What the pieces add up to, decoded: all that it takes to see that nothing has to be replaced."""
+    try:
+        yield from _plain_texts(body)
+    except ValueError:
+        yield from (column.text for column in columns(body))
+
+
+def _plain_texts(body: bytes) -> Iterator[bytes]:
+    """For a body of one JSON object a line; `ValueError` for any other."""
+    collected: dict[Any, list[str]] = {}
+    for batch in _batches(body):
+        for node in json.loads(batch):
+            _walk(node, (), collected)
+    apart: dict[tuple[str, ...], int] = {}
+    for path, strings in collected.items():
+        yield _joined(strings)
+        keys = tuple(part for part in path if isinstance(part, str))
+        apart[keys] = apart.get(keys, 0) + 1
+    if any(count > 1 for count in apart.values()):
+        # Rare (parallel tool calls, several choices), so that the order in which the pieces came is looked up again.
+        yield from (column.text for column in columns(body))
+
+
+def _joined(strings: list[str]) -> bytes:
+    if len(strings) > 2 and strings.count(strings[0]) == len(strings):
+        strings = strings[:2]  # an id or a model's name in each event
+    return "".join(strings).encode("utf-8", "surrogatepass")
+
+
+def _batches(body: bytes) -> Iterator[bytes]:
+    batch: list[bytes] = []
+    size = 0
+    by_line = body.lstrip()[:1] == b"{"
+    for line in body.split(b"\n") if b"\r" not in body else body.splitlines():
+        data = line if by_line else line[5:] if line.startswith(b"data:") else b""
+        if not data or data.strip() == b"[DONE]":
+            continue
+        if data.lstrip()[:1] != b"{":
+            raise ValueError("expected an object")
+        batch.append(data)
+        size += len(data)
+        if size > _BATCH:
+            yield b"[" + b",".join(batch) + b"]"
+            batch, size = [], 0
+    yield b"[" + b",".join(batch) + b"]"
+
+
+def _walk(node: Any, path: Any, collected: dict[Any, list[str]]) -> None:
+    if type(node) is dict:
+        marks = node.keys() & _MARKS
+        if marks:
+            if "index" in marks and path and type(path[-1]) is int:
+                path = path[:-1]
+            path = (*path, *[(name, str(node[name])) for name in sorted(marks)])
+        for key, value in node.items():
+            if type(value) is str:
+                if key not in marks:
+                    collected.setdefault((*path, key), []).append(value)
+            elif type(value) is dict or type(value) is list:
+                _walk(value, (*path, key), collected)
+        return
+    for index, value in enumerate(node):
+        if type(value) is str:
+            collected.setdefault((*path, index), []).append(value)
+        elif type(value) is dict or type(value) is list:
+            _walk(value, (*path, index), collected)
+
+
+def columns(body: bytes) -> Iterator[Column]:
+    """The texts of a body: apart by their marks, and once more without these where that makes a difference."""
+    fine: dict[tuple[object, ...], list[tuple[int, int]]] = {}
+    coarse: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+    apart: dict[tuple[str, ...], set[tuple[object, ...]]] = {}
+    for document in _documents(body):
+        for path, start, end in _strings(document):
+            span = (document.body(start), document.body(end))
+            keys = tuple(part for part in path if isinstance(part, str))
+            fine.setdefault(path, []).append(span)
+            coarse.setdefault(keys, []).append(span)
+            apart.setdefault(keys, set()).add(path)
+    for path, pieces in fine.items():
+        yield _column(body, path, pieces)
+    for keys, pieces in coarse.items():
+        if len(apart[keys]) > 1:
+            yield _column(body, keys, pieces)
+
+
+def _column(body: bytes, path: tuple[object, ...], pieces: list[tuple[int, int]]) -> Column:
+    name = ".".join(part for part in path if isinstance(part, str))
+    return Column(name=name, text=b"".join(body[start:end] for start, end in pieces), pieces=tuple(pieces))
+
+
+def _documents(body: bytes) -> Iterator[_Document]:
+    start = body[:64].lstrip()[:1]
+    if start == b"[":
+        yield _Document(data=body, spans=((0, len(body)),), is_array=True)
+        return
+    if start == b"{":
+        position = 0
+        for line in body.split(b"\n"):
+            yield _Document(data=line, spans=((position, position + len(line)),))
+            position += len(line) + 1
+        return
+    for event in sse.events(body):
+        if event.spans:
+            yield _Document(data=event.data, spans=event.spans)
+
+
+def _strings(document: _Document) -> Iterator[tuple[tuple[object, ...], int, int]]:
+    """The path of each string, with the marks of what is around it, and where it stands in the document."""
+    try:
+        found = jsontext.values(document.data)
+    except jsontext.NotJsonError as error:
+        found = error.found
+        if not found:
+            yield ("data",), 0, len(document.data)
+            return
+    marks: dict[jsontext.Path, list[tuple[str, bytes]]] = {}
+    for value in found:
+        last = value.path[-1] if value.path else ""
+        if last in _MARKS:
+            marks.setdefault(value.path[:-1], []).append((str(last), document.data[value.start : value.end]))
+    for value in found:
+        if value.is_string and not (value.path and value.path[-1] in _MARKS):
+            yield _marked(value.path, marks, skip=document.is_array), value.start, value.end
+
+
+def _marked(
+    path: jsontext.Path, marks: dict[jsontext.Path, list[tuple[str, bytes]]], *, skip: bool
+) -> tuple[object, ...]:
+    parts: list[object] = list(marks.get((), ()))
+    for depth, part in enumerate(path, 1):
+        here = marks.get(path[:depth], ())
+        # The place in an array says nothing where an index is given; the first array's places are the events.
+        if not (skip and depth == 1) and not (isinstance(part, int) and any(name == "index" for name, _ in here)):
+            parts.append(part)
+        parts += here
+    return tuple(parts)
