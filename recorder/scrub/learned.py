@@ -24,7 +24,17 @@ _COMMON = frozenset(
 )
 
 _CREDENTIAL_HEADERS = frozenset(
-    ["authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "set-cookie", "set-cookie2", "cookie2"]
+    [
+        "authorization",
+        "proxy-authorization",
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "cookie",
+        "set-cookie",
+        "set-cookie2",
+        "cookie2",
+    ]
 )
 # Names that end as a credential's does, and hold none.
 _HARMLESS = re.compile(

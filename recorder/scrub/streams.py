@@ -128,24 +128,29 @@ def _batches(body: bytes) -> Iterator[bytes]:
 
 
 def _walk(node: Any, path: Any, collected: dict[Any, list[str]]) -> None:
+    items: Iterable[tuple[Any, Any]]
+    marks: Any = ()
     if type(node) is dict:
+        items = node.items()
         marks = node.keys() & _MARKS
         if marks:
-            if "index" in marks and path and type(path[-1]) is int:
-                path = path[:-1]
-            path = (*path, *[(name, str(node[name])) for name in sorted(marks)])
-        for key, value in node.items():
-            if type(value) is str:
-                if key not in marks:
-                    collected.setdefault((*path, key), []).append(value)
-            elif type(value) is dict or type(value) is list:
-                _walk(value, (*path, key), collected)
-        return
-    for index, value in enumerate(node):
-        if type(value) is str:
-            collected.setdefault((*path, index), []).append(value)
-        elif type(value) is dict or type(value) is list:
-            _walk(value, (*path, index), collected)
+            path = _with_marks(node, path, sorted(marks))
+    else:
+        items = enumerate(node)
+    for key, value in items:
+        kind = type(value)
+        if kind is str:
+            if key not in marks:
+                collected.setdefault((*path, key), []).append(value)
+        elif kind is dict or kind is list:
+            _walk(value, (*path, key), collected)
+
+
+def _with_marks(node: dict[str, Any], path: Any, marks: list[str]) -> Any:
+    # The place in an array says nothing where an index is given.
+    if "index" in marks and path and type(path[-1]) is int:
+        path = path[:-1]
+    return (*path, *[(name, str(node[name])) for name in marks])
 
 
 def columns(body: bytes) -> Iterator[Column]:
