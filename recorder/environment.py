@@ -49,7 +49,7 @@ def base_url_variables(*, port: int, host: str) -> dict[str, str]:
     return dict.fromkeys(_BASE_URL_VARIABLES, base_url(port=port, host=host))
 
 
-def assignments(variables: Mapping[str, str], *, shell: str) -> list[str]:
+def assignments(variables: Mapping[str, str], shell: str) -> list[str]:
     """One line a variable, to be evaluated by `shell`."""
     if shell == "sh":
         return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]

@@ -6,7 +6,9 @@ and that the session has to stop serving.
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -14,12 +16,14 @@ from typing import Self
 from recorder import gohttp, usage, wording
 from recorder.capture import Exchange
 from recorder.model import Interaction
-from recorder.scrub import Scrubber
+from recorder.scrub import Scrubber, environment_credentials
 from recorder.session import cassette_path
 from recorder.settings import Settings
 from recorder.sse import has_terminal_frame
 from recorder.store import Store
 from recorder.usage import Usage
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,14 +103,21 @@ class Recording:
         self._store = store
         self._scrubber = scrubber
         self._lock = threading.Lock()
+        self._unlearned: set[str] = set()
         self.summary = Summary(session=session, path=store.path)
 
     @classmethod
-    def start(cls, settings: Settings, *, now: int) -> Self:
-        """Lock the cassette and make it ready for appending; `now` in nanoseconds since the epoch."""
+    def start(cls, settings: Settings, *, now: int, salt: bytes, environ: Mapping[str, str]) -> Self:
+        """Lock the cassette and make it ready for appending.
+
+        `now`: nanoseconds since the epoch. `salt`: random bytes for the placeholders, new for each run. `environ`: the
+        process's variables, whose secrets are kept out too.
+        """
         path = cassette_path(settings.cassette_dir, settings.session)
         store = Store.open(path, layout=settings.layout, now=now)
-        recording = cls(session=settings.session, store=store, scrubber=Scrubber())
+        scrubber = Scrubber(salt=salt, keep_headers=settings.keep_headers)
+        recording = cls(session=settings.session, store=store, scrubber=scrubber)
+        recording._note_unlearned(scrubber.learn_all(environment_credentials(environ)))
         recording.summary.notes += map(str, recording._store.repaired)
         return recording
 
@@ -114,7 +125,7 @@ class Recording:
         """Bring one exchange to disk; when this returns it is there, whole and scrubbed."""
         seen = gohttp.interaction(exchange)
         incomplete = "" if _is_whole(exchange, seen) else exchange.broken or "no response"
-        self._scrubber.learn(exchange)
+        self._note_unlearned(self._scrubber.learn(exchange))
         clean = self._scrubber.scrub(seen)
         with self._lock:
             if incomplete:
@@ -135,6 +146,13 @@ class Recording:
             )
             self.summary.count(recorded)
         return recorded
+
+    def _note_unlearned(self, places: tuple[str, ...]) -> None:
+        """Say once of each place that what it held is too short or too common to be searched for elsewhere."""
+        for place in places:
+            if place not in self._unlearned:
+                self._unlearned.add(place)
+                logger.warning("recorder: the value in %s is too short or too common to be removed elsewhere", place)
 
     def stop(self) -> Summary:
         """Put the cassette in order and let go of it."""

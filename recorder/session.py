@@ -1,7 +1,8 @@
 """A session's name and what follows from it: the paths of its files, and the recorders that are running now.
 
-A recorder at work keeps one small file in the user's state folder and holds a lock on it for as long as it lives. Whether
-it lives is asked of the lock, which the kernel frees with the process, and not of the pid, which another may have got.
+A recorder at work keeps one small file in the user's state folder and holds a lock on it for as long as it lives.
+Whether it lives is asked of the lock, which the kernel frees with the process, and not of the pid, which another may
+have got.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -26,7 +26,7 @@ SUFFIX = ".yaml"
 INCOMPLETE_SUFFIX = ".incomplete.yaml"
 
 # A part of a name becomes a file or a folder, and has to do so on every system that a repository is checked out on.
-_NOT_PORTABLE = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]')
+_NOT_PORTABLE = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff<>:"\\|?*]')
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 _LONGEST_PART = 200  # bytes: file systems take 255, and the longest name beside a cassette is NAME.incomplete.yaml.lock
 
@@ -40,26 +40,18 @@ def check_name(name: str) -> str:
 
 
 def _fault(part: str) -> str:
-    if not part:
-        return "an empty part"
-    if part in (".", ".."):
-        return f"{part!r} would lead elsewhere"
-    if _NOT_PORTABLE.search(part):
-        return 'one of <>:"\\|?* or a control character'
-    if part != part.strip() or part.endswith("."):
-        return "a space or a dot at an end"
-    if part.startswith(("-", "~")):
-        return f"a part that starts with {part[0]!r}"
-    if _RESERVED.fullmatch(part):
-        return f"{part!r} is reserved on Windows"
-    if part.lower().endswith((".yaml", ".incomplete")):
-        return "the file's ending is added by itself"
-    try:
-        if len(part.encode()) > _LONGEST_PART:
-            return f"a part longer than {_LONGEST_PART} bytes"
-    except UnicodeEncodeError:
-        return "not Unicode"
-    return ""
+    """What is wrong with one part of a name, "" if nothing is."""
+    faults = (
+        (not part, "an empty part"),
+        (part in (".", ".."), f"{part!r} would lead elsewhere"),
+        (_NOT_PORTABLE.search(part), 'one of <>:"\\|?*, a control character, or what is not Unicode'),
+        (part != part.strip() or part.endswith("."), "a space or a dot at an end"),
+        (part.startswith(("-", "~", "@")), f"a part that starts with {part[:1]!r}"),
+        (_RESERVED.fullmatch(part), f"{part!r} is reserved on Windows"),
+        (part.lower().endswith((".yaml", ".incomplete")), "its ending, which is added by itself"),
+        (len(part.encode(errors="replace")) > _LONGEST_PART, f"a part longer than {_LONGEST_PART} bytes"),
+    )
+    return next((words for wrong, words in faults if wrong), "")
 
 
 def name_for(moment: float) -> str:
@@ -73,13 +65,12 @@ def cassette_path(folder: Path, name: str) -> Path:
 
 def names_in(folder: Path) -> list[str]:
     """The sessions recorded below a folder, sorted."""
-    found = []
-    for root, folders, files in os.walk(folder):
-        folders.sort()
-        for file in files:
-            if file.endswith(SUFFIX) and not file.endswith(INCOMPLETE_SUFFIX):
-                found.append((Path(root) / file).relative_to(folder).as_posix().removesuffix(SUFFIX))
-    return sorted(found)
+    return sorted(
+        (Path(root) / file).relative_to(folder).as_posix().removesuffix(SUFFIX)
+        for root, _, files in os.walk(folder)
+        for file in files
+        if file.endswith(SUFFIX) and not file.endswith(INCOMPLETE_SUFFIX)
+    )
 
 
 def state_folder() -> Path:
@@ -174,7 +165,9 @@ def find(entries: list[Running], name: str) -> Running:
         others = ", ".join(entry.session for entry in entries) or "none"
         raise RecorderError(f"expected a running session named {name!r}, found {others}; `recorder status` lists them")
     where = ", ".join(entry.cassette for entry in matches)
-    raise RecorderError(f"expected one running session named {name!r}, found {len(matches)} ({where}); stop them by pid")
+    raise RecorderError(
+        f"expected one running session named {name!r}, found {len(matches)} ({where}); stop them by pid"
+    )
 
 
 def stop(entry: Running, folder: Path, *, timeout: float) -> bool:
@@ -184,7 +177,9 @@ def stop(entry: Running, folder: Path, *, timeout: float) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError as error:
-        raise RecorderError(f"expected to stop pid {entry.pid} ({entry.session}), found it is another user's") from error
+        raise RecorderError(
+            f"expected to stop pid {entry.pid} ({entry.session}), found it is another user's"
+        ) from error
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if entry not in running(folder):
@@ -197,9 +192,6 @@ def _make_private(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise RecorderError(f"expected a folder for the state of running recorders at {folder}, found {error}") from error
-
-
-def log_paths(folder: Path) -> Iterator[Path]:
-    """The logs of recorders that run in the background."""
-    yield from folder.glob("*.log")
+        raise RecorderError(
+            f"expected a folder for the state of running recorders at {folder}, found {error}"
+        ) from error

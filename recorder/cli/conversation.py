@@ -54,10 +54,11 @@ def main() -> None:
 
 def _turn(client: OpenAI, model: str, messages: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
     """One streamed turn: the text as it comes, and the tool calls that it adds up to."""
-    stream: Any = client.chat.completions.create(
+    create: Any = client.chat.completions.create  # its types ask for classes of the SDK where it takes plain dicts
+    stream = create(
         model=model,
-        messages=messages,  # type: ignore[arg-type] # the SDK's types ask for its own classes
-        tools=[_TOOL],  # type: ignore[list-item] # the same
+        messages=messages,
+        tools=[_TOOL],
         max_tokens=4000,
         stream=True,
         stream_options={"include_usage": True},

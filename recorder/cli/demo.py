@@ -43,7 +43,9 @@ def demo_command(*, live: bool, model: str, cassette_dir: Path) -> int:
     """Record a conversation with a tool through each door, and show the cassette."""
     for module in _NEEDED:
         if importlib.util.find_spec(module) is None:
-            raise UsageError(f"expected the demo's packages, found no {module}: pip install 'openrouter-recorder[demo]'")
+            raise UsageError(
+                f"expected the demo's packages, found no {module}: pip install 'openrouter-recorder[demo]'"
+            )
     key = os.environ.get("OPENROUTER_API_KEY", "")
     if live:
         if not key:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recorder import environment
 from recorder.errors import RecorderError
@@ -20,76 +22,65 @@ from recorder.settings import Settings
 if TYPE_CHECKING:
     from recorder.proxy.master import Doors, Proxy
 
-Serve = Callable[["Proxy", asyncio.Task[None], "Doors"], Awaitable[int]]
+Meanwhile = Callable[["Proxy", asyncio.Task[None], "Doors"], Awaitable[int]]
 
 
-def serve(
-    settings: Settings,
-    *,
-    meanwhile: Serve,
-    on_recorded: Callable[[Recorded], None],
-    on_stopped: Callable[[Summary], None],
-    log: str = "",
-) -> int:
-    """Run a recorder; `meanwhile` is called when it serves, has to see to its end, and gives the exit status.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What one recorder is to do.
 
-    A session that failed makes the exit status 1 if it was 0.
+    `meanwhile` is called when it serves, has to see to its end, and gives the exit status. `on_recorded` is told of each
+    exchange on disk, `on_stopped` of what the session came to. `log`: the file that this process prints to, or "".
     """
-    return asyncio.run(_serve(settings, meanwhile, on_recorded, on_stopped, log))
+
+    settings: Settings
+    meanwhile: Meanwhile
+    on_recorded: Callable[[Recorded], None]
+    on_stopped: Callable[[Summary], None]
+    log: str = ""
 
 
-async def _serve(
-    settings: Settings,
-    meanwhile: Serve,
-    on_recorded: Callable[[Recorded], None],
-    on_stopped: Callable[[Summary], None],
-    log: str,
-) -> int:
+def serve(job: Job) -> int:
+    """Run a recorder to its end; the exit status is the job's, or 1 where that was 0 and the session failed."""
     _log_to_stderr()
     # First the lock: a second recorder is told at once who holds it, before the second that mitmproxy takes to load.
-    recording = Recording.start(settings, now=time.time_ns())
+    recording = Recording.start(job.settings, now=time.time_ns(), salt=secrets.token_bytes(16), environ=os.environ)
     try:
-        return await _serve_recording(recording, settings, meanwhile, on_recorded, on_stopped, log)
+        return asyncio.run(_serve(job, recording))
     finally:
         recording.close()
 
 
-async def _serve_recording(
-    recording: Recording,
-    settings: Settings,
-    meanwhile: Serve,
-    on_recorded: Callable[[Recorded], None],
-    on_stopped: Callable[[Summary], None],
-    log: str,
-) -> int:
+async def _serve(job: Job, recording: Recording) -> int:
     from recorder.proxy.master import Proxy  # noqa: PLC0415 - loads mitmproxy
 
     ready: asyncio.Future[Doors] = asyncio.get_running_loop().create_future()
     proxy = Proxy(
-        settings,
+        job.settings,
         recording,
         on_ready=ready.set_result,
-        on_recorded=on_recorded,
-        on_stopped=lambda summary: on_stopped(summary) if ready.done() else None,
+        on_recorded=job.on_recorded,
+        on_stopped=lambda summary: job.on_stopped(summary) if ready.done() else None,
     )
     serving = asyncio.create_task(proxy.run())
-    await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
+    waited: set[asyncio.Future[Any]] = {serving, ready}
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
     if not ready.done():
         await serving
         raise RecorderError("expected the proxy to serve, found that it stopped at once")
     doors = ready.result()
-    registration = Registration(describe(settings, doors, log), state_folder())
+    registration = Registration(_describe(job, doors), state_folder())
     try:
-        status = await meanwhile(proxy, serving, doors)
-        if not serving.done():
-            proxy.stop()
+        status = await job.meanwhile(proxy, serving, doors)
+        proxy.stop()
         await serving
     finally:
         registration.close()
     return status or (1 if proxy.failure else 0)
 
 
-def describe(settings: Settings, doors: Doors, log: str) -> Running:
+def _describe(job: Job, doors: Doors) -> Running:
+    settings = job.settings
     return Running(
         session=settings.session,
         cassette=str(cassette_path(settings.cassette_dir, settings.session).absolute()),
@@ -100,7 +91,7 @@ def describe(settings: Settings, doors: Doors, log: str) -> Running:
         host=settings.hosts[0].name,
         bundle=str(doors.trust.bundle),
         grace=settings.grace,
-        log=log,
+        log=job.log,
     )
 
 
@@ -121,7 +112,7 @@ def client_lines(doors: Doors, *, host: str) -> list[str]:
     variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle)
     return [
         "For a client that uses the proxy:",
-        *(f"  {line}" for line in environment.assignments(variables, shell="sh")),
+        *(f"  {line}" for line in environment.assignments(variables, "sh")),
         "For a client that takes a base URL:",
         f"  {environment.base_url(port=doors.base_url_port, host=host)}",
     ]

@@ -1,4 +1,4 @@
-"""The options that commands share, and where else their values come from: flag, then environment, then file, then default.
+"""The options that commands share, and where their values come from: flag, then environment, then file, then default.
 
 The file is the nearest `recorder.toml`, or `pyproject.toml` with a table `[tool.recorder]`, from the current folder
 upwards; its keys are the options' long names.
@@ -45,7 +45,7 @@ def option(*flags: str, **attributes: Any) -> Callable[[F], F]:
 class _Option(click.Option):
     """An option that asks the file when neither flag nor environment has it."""
 
-    def get_default(self, ctx: click.Context, call: bool = True) -> Any:  # type: ignore[override] # click overloads it
+    def get_default(self, ctx: click.Context, call: bool = True) -> Any:
         if not ctx.resilient_parsing and call and (value := _from_file(self)) is not None:
             return value
         return super().get_default(ctx, call=call)

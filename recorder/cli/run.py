@@ -59,10 +59,12 @@ def _run(settings: Settings, command: tuple[str, ...], *, base_url: bool, verbos
             click.echo(recorded.line(), err=True)
 
     return foreground.serve(
-        settings,
-        meanwhile=run_it,
-        on_recorded=show,
-        on_stopped=lambda summary: click.echo(foreground.summary_line(summary), err=True),
+        foreground.Job(
+            settings=settings,
+            meanwhile=run_it,
+            on_recorded=show,
+            on_stopped=lambda summary: click.echo(foreground.summary_line(summary), err=True),
+        )
     )
 
 

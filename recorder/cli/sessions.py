@@ -133,7 +133,7 @@ def env_command(*, name: str | None, shell: str, base_url: bool) -> None:
     variables = environment.proxy_variables(port=entry.port, bundle=Path(entry.bundle))
     if base_url:
         variables |= environment.base_url_variables(port=entry.base_url_port, host=entry.host)
-    click.echo("\n".join(environment.assignments(variables, shell=shell)))
+    click.echo("\n".join(environment.assignments(variables, shell)))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -49,11 +49,13 @@ def _foreground(settings: Settings, log: str) -> int:
         return 0
 
     return foreground.serve(
-        settings,
-        meanwhile=until_stopped,
-        on_recorded=lambda recorded: click.echo(recorded.line()),
-        on_stopped=lambda summary: click.echo(foreground.summary_line(summary)),
-        log=log,
+        foreground.Job(
+            settings=settings,
+            meanwhile=until_stopped,
+            on_recorded=lambda recorded: click.echo(recorded.line()),
+            on_stopped=lambda summary: click.echo(foreground.summary_line(summary)),
+            log=log,
+        )
     )
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
+import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -19,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitmproxy import ctx, exceptions, http
+from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
@@ -114,7 +116,9 @@ class RecordAddon:
             return
         try:
             self._settings = _from_options()
-            self._recording = Recording.start(self._settings, now=time.time_ns())
+            self._recording = Recording.start(
+                self._settings, now=time.time_ns(), salt=secrets.token_bytes(16), environ=os.environ
+            )
         except RecorderError as error:
             # One line and the end; raised, it would be a traceback in mitmproxy's log.
             print(f"record: {error}", file=sys.stderr)  # noqa: T201
@@ -199,7 +203,8 @@ class RecordAddon:
 
     def _is_recorded(self, flow: http.HTTPFlow) -> bool:
         assert self._settings is not None
-        return self._settings.records(flow.request.pretty_host, flow.request.port)
+        port = flow.request.port
+        return any(self._settings.records(name, port) for name in (flow.request.host, flow.request.pretty_host))
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         assert self._settings is not None

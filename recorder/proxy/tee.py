@@ -1,6 +1,6 @@
 """The tee: each piece of a response goes on to the client at once, and a copy stays here. It never raises.
 
-A client that has seen the end of a response may rely on its being on disk. Where the end is a frame of its own (chunked,
+A client that has seen the end of a response may rely on its being on disk. Where the end is a frame of its own (chunks,
 HTTP/2) it is enough that mitmproxy waits for the `response` hook before it sends that frame. Where the end is told by
 `Content-Length`, the last piece *is* the end: it is held here, and `deliver_held` sends it when the hook has returned.
 """
@@ -13,7 +13,8 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from mitmproxy.proxy import commands
-from mitmproxy.proxy.layers.http import HttpStream, ResponseData, SendHttp
+from mitmproxy.proxy.layers.http import HttpStream, SendHttp
+from mitmproxy.proxy.layers.http._events import ResponseData
 from mitmproxy.proxy.layers.http._hooks import HttpResponseHook
 
 from recorder.capture import Capture
@@ -28,7 +29,7 @@ class Tee:
     not be kept; from then on nothing is passed on, since nothing may pass unrecorded.
     """
 
-    __slots__ = ("_capture", "_failed", "_left", "_zero", "held", "shut")
+    __slots__ = ("_capture", "_failed", "_left", "_passed", "_zero", "held", "shut")
 
     def __init__(
         self, capture: Capture, *, zero: int, length: int | None, failed: Callable[[BaseException], None]
@@ -37,16 +38,19 @@ class Tee:
         self._zero = zero
         self._left = length
         self._failed = failed
+        self._passed = False
         self.held: list[bytes] = []
         self.shut = False
 
     def __call__(self, data: bytes) -> bytes | tuple[bytes, ...]:
         if self.shut:
             return ()
-        if not data:  # mitmproxy's sign for the end
+        if not data and self._passed:  # mitmproxy's sign for the end
             return data
         try:
+            # A body that ended without a byte leaves a piece without a byte: it did not end with the headers.
             self._capture.chunk(data, at=time.monotonic_ns() - self._zero)
+            self._passed = True
             if self._left is None:
                 return data
             self._left -= len(data)
@@ -64,10 +68,10 @@ _send_response = HttpStream.send_response
 
 
 def _send_response_then_held(
-    stream: HttpStream, already_streamed: bool = False
+    self: HttpStream, already_streamed: bool = False
 ) -> Generator[commands.Command, Any, None]:
     """mitmproxy's `send_response`, and between its hook and the end of the message what the tee has held."""
-    steps = _send_response(stream, already_streamed)
+    steps = _send_response(self, already_streamed)
     reply: Any = None
     while True:
         try:
@@ -75,11 +79,11 @@ def _send_response_then_held(
         except StopIteration:
             return
         reply = yield command
-        if isinstance(command, HttpResponseHook) and not stream.flow.error and stream.flow.response is not None:
-            tee = stream.flow.response.stream
+        if isinstance(command, HttpResponseHook) and not self.flow.error and self.flow.response is not None:
+            tee = self.flow.response.stream
             if isinstance(tee, Tee) and not tee.shut:
                 for data in tee.held:
-                    yield SendHttp(ResponseData(stream.stream_id, data), stream.context.client)
+                    yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
 
 
 def deliver_held() -> None:

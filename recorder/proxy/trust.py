@@ -1,6 +1,6 @@
 """The CA that the proxy ends TLS with: its folder, made on first use, and the bundle that clients are given.
 
-mitmproxy makes the folder 0755 and its public files by the umask; a folder that holds a CA's key is ours alone: 0700, keys 0600.
+mitmproxy makes the folder 0755; one that holds a CA's key is the user's alone: 0700, the keys 0600.
 """
 
 from __future__ import annotations

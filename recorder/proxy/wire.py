@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 
 from mitmproxy import http
 
 from recorder.capture import WireFields, WireRequest, WireResponse
-
 
 REFUSED = "X-Recorder-Error"
 """Marks an answer of our own, for clients and for ourselves."""
@@ -20,11 +20,14 @@ def nanoseconds(timestamp: float) -> int:
 
 def request(flow: http.HTTPFlow) -> WireRequest:
     message = flow.request
+    # HTTP/2 has the authority beside the headers; in HTTP/1.1 it is the `Host` among them.
+    authority = ((b":authority", message.data.authority),) if message.data.authority else ()
     return WireRequest(
         method=message.method,
-        url=message.pretty_url,
+        # In a transparent mode the destination is an address, and the name stands in the request.
+        url=message.pretty_url if _is_address(message.host) else message.url,
         http_version=message.http_version,
-        headers=_fields(message.headers),
+        headers=authority + _fields(message.headers),
         body=message.raw_content or b"",
         trailers=_fields(message.trailers),
     )
@@ -35,7 +38,7 @@ def response_head(flow: http.HTTPFlow) -> WireResponse:
     assert message is not None
     return WireResponse(
         code=message.status_code,
-        reason=message.reason,
+        reason=message.data.reason.decode("utf-8", "surrogateescape"),
         http_version=message.http_version,
         headers=_fields(message.headers),
     )
@@ -60,6 +63,14 @@ def refusal(reason: str, *, status: int = 502) -> http.Response:
     error = {"message": f"recorder: {reason}", "type": "recorder_error", "param": None, "code": status}
     body = json.dumps({"error": error}).encode()
     return http.Response.make(status, body, {"Content-Type": "application/json", REFUSED: "1"})
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _fields(headers: http.Headers | None) -> WireFields:

@@ -1,0 +1,79 @@
+"""The design as tests: imports run one way, and each outside thing has one owner."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "recorder"
+
+# From the bottom up: a module imports from its own layer and those before it.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors", "wording"),
+    ("model",),
+    ("cassette", "sse", "encoding", "capture"),
+    ("gohttp", "usage", "scrub"),
+    ("store", "settings", "session", "environment", "upstream", "report"),
+    ("recording",),
+    ("proxy",),
+    ("cli",),
+)
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+OWNERS = {
+    "mitmproxy": ("proxy",),
+    "yaml": ("cassette",),
+    "click": ("cli",),
+    "fcntl": ("store", "session", "proxy"),
+    "signal": ("session", "cli", "upstream"),
+    "subprocess": ("session", "cli", "upstream"),
+    "hypercorn": ("upstream",),
+    "trustme": ("upstream",),
+}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    """The part of the package that a file belongs to: `cli`, `store`, …"""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            assert node.module is not None
+            if node.module == "recorder":
+                yield from (f"recorder.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def test_every_part_of_the_package_has_its_layer() -> None:
+    assert {room(path) for path in MODULES} - {"__init__", "__main__"} == set(LEVEL)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_run_one_way(path: Path) -> None:
+    here = room(path)
+    if here in ("__init__", "__main__"):
+        return
+    wrong = [
+        name
+        for name in imports(path)
+        if name.startswith("recorder.") and LEVEL.get(name.split(".")[1], -1) > LEVEL[here]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_each_outside_thing_has_one_owner(path: Path) -> None:
+    foreign = [name for name in imports(path) if room(path) not in OWNERS.get(name.split(".")[0], (room(path),))]
+    assert foreign == []
