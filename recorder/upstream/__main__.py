@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m recorder.upstream",
         description="The simulated OpenRouter, on loopback.",
-        epilog=f"X-Sim, and --sim, take these, written with hyphens.\n\n    {behaviour.Behaviour.__doc__}",
+        epilog=f"X-Sim and --sim take these, with hyphens:\n\n    {behaviour.Behaviour.__doc__}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")

@@ -31,8 +31,9 @@ def upstream() -> Iterator[Upstream]:
     assert "" == running.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def trust(upstream: Upstream) -> ssl.SSLContext:
+    """One for each test: httpx writes the protocols of its client into the context that it is given."""
     return ssl.create_default_context(cafile=upstream.ca_file)
 
 
