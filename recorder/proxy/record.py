@@ -94,6 +94,7 @@ class RecordAddon:
         self._recording = recording
         self._under_way: dict[str, _UnderWay] = {}
         self._writing: set[asyncio.Future[Recorded]] = set()
+        self._meant: dict[str, tuple[str, int]] = {}
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="record")
         self._stopping = False
         self._hurry = asyncio.Event()
@@ -154,7 +155,7 @@ class RecordAddon:
             return
         at = wire.nanoseconds(flow.response.timestamp_start) - exchange.capture.began
         exchange.capture.respond(wire.response_head(flow), at=at)
-        if flow.live:
+        if flow.live and not wire.ends_with_headers(flow):  # those wait, unstreamed, for the `response` hook
             zero = time.monotonic_ns() - (time.time_ns() - exchange.capture.began)
             tee = Tee(exchange.capture, zero=zero, length=wire.announced_length(flow), failed=self.fail)
             exchange.tee = flow.response.stream = tee
@@ -213,8 +214,20 @@ class RecordAddon:
         host, port = data.server.address[:2]
         for rule in self._settings.connect_to:
             if rule.matches(host, port):
+                self._meant[data.server.id] = data.server.address
                 data.server.address = (rule.to_host, rule.to_port)
                 return
+
+    def server_connected(self, data: ServerConnectionHookData) -> None:
+        """Give a connection that was sent elsewhere its own address back, by which mitmproxy finds it for reuse.
+
+        Otherwise each request opens a new one, and the sixth waits for ever: five at once is mitmproxy's limit.
+        """
+        if meant := self._meant.pop(data.server.id, None):
+            object.__setattr__(data.server, "address", meant)  # its own check is for addons that come too late
+
+    def server_connect_error(self, data: ServerConnectionHookData) -> None:
+        self._meant.pop(data.server.id, None)
 
     # Failure
 

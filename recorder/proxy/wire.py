@@ -58,6 +58,13 @@ def announced_length(flow: http.HTTPFlow) -> int | None:
     return int(value) if value.isdecimal() else None
 
 
+def ends_with_headers(flow: http.HTTPFlow) -> bool:
+    """Whether an HTTP/1.1 client knows from the headers alone that nothing follows (RFC 9112, section 6.3)."""
+    assert flow.response is not None
+    code = flow.response.status_code
+    return flow.request.method == "HEAD" or code < 200 or code in (204, 304) or announced_length(flow) == 0
+
+
 def refusal(reason: str, *, status: int = 502) -> http.Response:
     """An answer of our own, in the shape that OpenAI's SDKs read an error from."""
     error = {"message": f"recorder: {reason}", "type": "recorder_error", "param": None, "code": status}
