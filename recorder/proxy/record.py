@@ -14,10 +14,13 @@ import functools
 import logging
 import os
 import secrets
+import socket
+import struct
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +39,7 @@ from recorder.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+_RESET = struct.pack("ii", 1, 0)  # linger on, for no time: close() sends a reset
 _THREADS = 4  # one large body must not hold up the ends of the small ones
 
 
@@ -158,6 +162,7 @@ class RecordAddon:
         if flow.live and not wire.ends_with_headers(flow):  # those wait, unstreamed, for the `response` hook
             zero = time.monotonic_ns() - (time.time_ns() - exchange.capture.began)
             tee = Tee(exchange.capture, zero=zero, length=wire.announced_length(flow), failed=self.fail)
+            wire.frame_for_http1(flow)
             exchange.tee = flow.response.stream = tee
 
     @_guard
@@ -241,15 +246,14 @@ class RecordAddon:
         under_way = list(self._under_way.values())
         self._under_way.clear()
         for exchange in under_way:
-            _cut(exchange)
+            _cut(exchange.flow)
 
     def refuse(self, flow: http.HTTPFlow) -> None:
         """See to it that the client does not take this flow's response for a good one."""
         if not flow.live or not self._is_recorded(flow):
             return
         if flow.response is not None and flow.response.stream:  # its headers have gone out
-            if isinstance(flow.response.stream, Tee):
-                flow.response.stream.shut = True
+            _cut(flow)
             if flow.killable:
                 flow.kill()
         elif not _is_refusal(flow):
@@ -279,7 +283,7 @@ class RecordAddon:
         under_way = list(self._under_way.values())
         self._under_way.clear()
         for exchange in under_way:
-            _cut(exchange)
+            _cut(exchange.flow)
             at = time.time_ns() - exchange.capture.began
             await self._record(exchange.capture.abort("the recorder was stopped", at=at))
         self._threads.shutdown()
@@ -298,14 +302,16 @@ def _is_refusal(flow: http.HTTPFlow) -> bool:
     return flow.response is not None and wire.REFUSED in flow.response.headers
 
 
-def _cut(exchange: _UnderWay) -> None:
-    """Close the client's connection: there is no other way to end a response in the middle."""
-    if exchange.tee:
-        exchange.tee.shut = True
+def _cut(flow: http.HTTPFlow) -> None:
+    """Reset the client's connection: no client may take an orderly close for the end of its response."""
+    if flow.response is not None and isinstance(flow.response.stream, Tee):
+        flow.response.stream.shut = True
     proxy = ctx.master.addons.get("proxyserver")
-    handler = proxy and proxy.connections.get(exchange.flow.client_conn.id)
-    if handler and handler.client in handler.transports:
-        handler.close_connection(handler.client)
+    handler = proxy and proxy.connections.get(flow.client_conn.id)
+    if handler and (ends := handler.transports.get(handler.client)) and ends.writer:
+        with suppress(OSError):  # the client may be gone already
+            ends.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        ends.writer.transport.abort()
 
 
 def _from_options() -> Settings:

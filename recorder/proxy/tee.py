@@ -42,22 +42,22 @@ class Tee:
         self.held: list[bytes] = []
         self.shut = False
 
-    def __call__(self, data: bytes) -> bytes | tuple[bytes, ...]:
+    def __call__(self, data: bytes) -> tuple[bytes, ...]:
         if self.shut:
             return ()
-        if not data and self._passed:  # mitmproxy's sign for the end
-            return data
+        if not data and self._passed:
+            # mitmproxy's sign for the end, or an empty frame of HTTP/2, which as a chunk would be the end for the client.
+            return ()
         try:
             # A body that ended without a byte leaves a piece without a byte: it did not end with the headers.
             self._capture.chunk(data, at=time.monotonic_ns() - self._zero)
             self._passed = True
-            if self._left is None:
-                return data
-            self._left -= len(data)
-            if self._left > 0:
-                return data
-            self.held.append(data)
-            return ()
+            if self._left is not None:
+                self._left -= len(data)
+                if self._left <= 0:
+                    self.held.append(data)
+                    return ()
+            return (data,) if data else ()
         except Exception as error:  # noqa: BLE001 - raised here, mitmproxy would drop the piece and carry on
             self.shut = True
             self._failed(error)

@@ -65,6 +65,23 @@ def ends_with_headers(flow: http.HTTPFlow) -> bool:
     return flow.request.method == "HEAD" or code < 200 or code in (204, 304) or announced_length(flow) == 0
 
 
+def frame_for_http1(flow: http.HTTPFlow) -> None:
+    """Give a body whose end the client could only tell by the connection's an end of its own: chunks.
+
+    mitmproxy hands an HTTP/2 answer without a length to an HTTP/1.1 client unframed. Such a client would take the end
+    of the recorder, or of a session that failed, for the end of the response, and would need a connection for each
+    request. The framing is hop-by-hop (RFC 9112, section 7); the body's bytes are the same. mitmproxy's upstream side
+    goes on with its own copy, by which it tells when the upstream's connection is done.
+    """
+    assert flow.response is not None
+    headers = flow.response.headers
+    if flow.request.http_version != "HTTP/1.1" or "content-length" in headers or "transfer-encoding" in headers:
+        return
+    flow.response = flow.response.copy()
+    flow.response.headers["Transfer-Encoding"] = "chunked"
+    flow.response.headers.pop("Connection", None)
+
+
 def refusal(reason: str, *, status: int = 502) -> http.Response:
     """An answer of our own, in the shape that OpenAI's SDKs read an error from."""
     error = {"message": f"recorder: {reason}", "type": "recorder_error", "param": None, "code": status}
