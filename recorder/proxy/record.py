@@ -294,8 +294,10 @@ class RecordAddon:
 
     async def _drain(self, grace: float) -> None:
         deadline = time.monotonic() + grace
-        while (self._under_way or self._writing) and not self._hurry.is_set() and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        while (self._under_way or self._writing) and time.monotonic() < deadline:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), 0.02)
+                return
 
 
 def _is_refusal(flow: http.HTTPFlow) -> bool:

@@ -46,7 +46,7 @@ class Tee:
         if self.shut:
             return ()
         if not data and self._passed:
-            # mitmproxy's sign for the end, or an empty frame of HTTP/2, which as a chunk would be the end for the client.
+            # mitmproxy's sign for the end; or an empty frame of HTTP/2, which as a chunk would be the client's end.
             return ()
         try:
             # A body that ended without a byte leaves a piece without a byte: it did not end with the headers.
