@@ -290,13 +290,15 @@ class _File:
         if not self.size:
             return
         data = b"".join(self._copy(0, self.size))
-        found = cassette.survey(data, str(self.path))
+        # A power cut can leave the new length over blocks that were never written: zeros, part of the torn tail.
+        text = data.rstrip(b"\0")
+        found = cassette.survey(text, str(self.path))
         self.count = found.count
         if found.count:
             self.layout = found.layout
         elif data[: found.end].endswith(_NO_ITEMS):  # its own head, comments and all
             self._head = data[: found.end].removesuffix(b"\n").removesuffix(b" []") + b"\n"
-        if found.torn:
+        if found.torn or len(text) < len(data):
             self._cut_off(data[found.end :], found.end)
 
     def _cut_off(self, tail: bytes, end: int) -> None:

@@ -440,6 +440,18 @@ def test_every_cut_of_the_last_interaction_is_repaired(path: Path) -> None:
             assert whole == path.read_bytes()
 
 
+def test_zeros_behind_the_end_are_a_torn_tail(path: Path, torn: tuple[bytes, bytes]) -> None:
+    """What a power cut leaves where the length was written and the blocks were not."""
+    whole, tail = torn
+    for zeros in (tail + bytes(5000), bytes(5000)):
+        path.write_bytes(whole + zeros)
+        path.with_name("chat.torn").unlink(missing_ok=True)
+        with Store.open(path, now=NOW) as store:
+            assert [len(zeros)] == [repair.size for repair in store.repaired]
+            assert zeros == path.with_name("chat.torn").read_bytes()
+        assert whole == path.read_bytes()
+
+
 def test_torn_tails_of_several_crashes_are_all_kept(path: Path, torn: tuple[bytes, bytes]) -> None:
     whole, tail = torn
     for _ in range(2):

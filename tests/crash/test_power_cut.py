@@ -49,6 +49,7 @@ FILES: dict[str, Callable[[File], bytes]] = {
     "nothing since its sync": lambda file: file.sure,
     "everything": lambda file: file.live,
     "half of what was added": lambda file: file.live[: (len(file.sure) + len(file.live)) // 2],
+    "zeros under the new length": lambda file: file.sure.ljust(len(file.live), b"\0"),
     "old bytes under the new length": lambda file: file.sure[: len(file.live)] + file.live[len(file.sure) :],
 }
 NAMES: dict[str, Callable[[Folder], dict[str, File | Folder]]] = {
@@ -206,6 +207,7 @@ def _check(left: dict[str, bytes], promise: Promise) -> None:
 
 def _whole(data: bytes, promise: Promise) -> list[str]:
     """The names of the whole interactions that the next recorder will find."""
+    data = data.rstrip(b"\0")
     if not data:
         return []
     try:
