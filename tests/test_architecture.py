@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("cassette", "sse", "encoding", "capture"),
     ("gohttp", "usage", "scrub"),
-    ("store", "settings", "session", "environment", "upstream", "report"),
+    ("store", "settings", "session", "environment", "upstream"),
     ("recording",),
     ("proxy",),
     ("cli",),
