@@ -71,12 +71,12 @@ _ASCII_TEXT = bytes(range(0x20, 0x7F)) + b"\n"
 _UNUSUAL = re.compile("[^\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _LONGEST_SIMPLE_KEY = 128
 
-_ESCAPES = (
-    (b'\\"', b'"'), (b"\\n", b"\n"), (b"\\t", b"\t"), (b"\\r", b"\r"), (b"\\0", b"\0"), (b"\\a", b"\x07"),
-    (b"\\b", b"\x08"), (b"\\v", b"\x0b"), (b"\\f", b"\x0c"), (b"\\e", b"\x1b"), (b"\\N", b"\xc2\x85"),
-    (b"\\_", b"\xc2\xa0"), (b"\\L", b"\xe2\x80\xa8"), (b"\\P", b"\xe2\x80\xa9"),
-)  # fmt: skip
-_CODE_POINT = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8}))")
+_ESCAPE = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.|\Z)", re.DOTALL)
+_ESCAPES = {
+    b"0": b"\0", b"a": b"\x07", b"b": b"\x08", b"t": b"\t", b"v": b"\x0b", b"f": b"\x0c", b"r": b"\r", b"e": b"\x1b",
+    b" ": b" ", b"/": b"/", b"N": b"\xc2\x85", b"_": b"\xc2\xa0", b"L": b"\xe2\x80\xa8", b"P": b"\xe2\x80\xa9",
+}  # fmt: skip
+_MANY = 64  # kinds of escapes; above that, one pass over the text beats a `replace` for each
 _BACKSLASH = b"\xff"  # stands for a backslash while escapes are taken out: never in UTF-8
 
 
@@ -111,6 +111,8 @@ class _Form:
     name: bytes
     name_item: bytes
     name_block: _Block
+    plain_field: re.Pattern[bytes]  # a field, and a name with one value, whose text is plain beyond doubt
+    plain_name: re.Pattern[bytes]
     starts: tuple[bytes, ...]  # all that a line inside an interaction can start with, the text of blocks aside
 
 
@@ -133,6 +135,10 @@ def _form(layout: Layout) -> _Form:
         name=b" " * name,
         name_item=name_item,
         name_block=_block(layout.dash(name), layout.dash(name) + 2),
+        plain_field=re.compile(rb"%b([a-z_]+): (%b)\n" % (pad, SURELY_PLAIN.pattern)),
+        plain_name=re.compile(
+            rb"%b([A-Za-z][0-9A-Za-z-]*):\n%b(%b)\n(?!%b)" % (b" " * name, name_item, SURELY_PLAIN.pattern, name_item)
+        ),
         starts=(key + b"request:", key + b"response:", *keys, list_item, name_item, b" " * name),
     )
 
@@ -192,9 +198,18 @@ class DirectReader:
 
     def _mapping(self, position: int, kinds: dict[bytes, int], last: bytes) -> tuple[dict[str, Any], int]:
         found: dict[str, Any] = {}
-        pad = self._form.field
+        pad, plain_field = self._form.field, self._form.plain_field
         key = b""
         while key != last:
+            plain = plain_field.match(self._data, position)
+            if plain and (kind := kinds.get(plain[1], _FLAG)) <= _BODY:
+                key, token = plain.groups()
+                name = key.decode()
+                if name in found or token in NULLS:
+                    raise ForeignError
+                found[name] = token if kind == _BODY else token.decode()
+                position = plain.end()
+                continue
             line, position = self._line(position)
             key, _, rest = line[len(pad) :].partition(b":")
             name = key.decode("ascii", "replace")
@@ -230,7 +245,16 @@ class DirectReader:
         if rest:
             raise ForeignError
         pad = self._form.name
+        plain_name = self._form.plain_name
         while True:
+            if plain := plain_name.match(self._data, position):
+                key, token = plain.groups()
+                name = key.decode()
+                if name in found or key in NULLS or token in NULLS or len(key) > _LONGEST_SIMPLE_KEY:
+                    raise ForeignError
+                found[name] = (token.decode(),)
+                position = plain.end()
+                continue
             line, next_line = self._line(position)
             if not line.startswith(pad):
                 break
@@ -283,7 +307,8 @@ class DirectReader:
         if end is None:
             raise TornError
         raw = self._data[position : end.end()]
-        text = raw.replace(b"\n" + block.pad, b"\n").removeprefix(block.pad)
+        width = len(block.pad)
+        text = b"\n".join([line[width:] for line in raw.split(b"\n")])
         if not header[1]:
             if text.startswith(b"\n"):
                 self.candidate = 6
@@ -348,35 +373,49 @@ def _check(text: bytes, *, tabs: bool) -> None:
 
 def _single_quoted(token: bytes) -> bytes:
     text = token[1:-1]
-    _check(text, tabs=False)
-    if len(token) < 2 or not token.endswith(b"'") or text.count(b"'") != 2 * text.count(b"''"):
+    if len(token) < 2 or not token.endswith(b"'"):
         raise ForeignError
-    return text.replace(b"''", b"'")
+    _check(text, tabs=False)
+    if b"'" not in text:
+        return text
+    single = text.replace(b"''", b"'")
+    if text.count(b"'") != 2 * (len(text) - len(single)):  # one that stands alone
+        raise ForeignError
+    return single
 
 
 def _double_quoted(token: bytes) -> bytes:
+    """Every escape of YAML. A `replace` for each kind of escape that is there beats any loop over the text."""
     text = token[1:-1]
-    _check(text, tabs=False)
     if len(token) < 2 or not token.endswith(b'"'):
         raise ForeignError
+    _check(text, tabs=False)
     if b"\\" not in text:
         if b'"' in text:
             raise ForeignError
         return text
-    text = text.replace(b"\\\\", _BACKSLASH)
-    if text.count(b'"') != text.count(b'\\"'):
+    text = text.replace(b"\\\\", _BACKSLASH)  # from here on, every backslash starts an escape
+    quoted = text.replace(b'\\"', b'"')
+    if quoted.count(b'"') != len(text) - len(quoted):  # one that is not escaped
         raise ForeignError
-    for escape, character in _ESCAPES:
-        text = text.replace(escape, character)
+    text = quoted.replace(b"\\n", b"\n")
     if b"\\" in text:
-        text = _CODE_POINT.sub(_code_point, text)
-        if b"\\" in text:
-            raise ForeignError
+        kinds = set(_ESCAPE.findall(text))
+        if len(kinds) > _MANY:
+            text = _ESCAPE.sub(lambda found: _unescape(found[0]), text)
+        else:
+            for kind in kinds:
+                text = text.replace(kind, _unescape(kind))
     return text.replace(_BACKSLASH, b"\\")
 
 
-def _code_point(match: re.Match[bytes]) -> bytes:
-    code = int(match[1] or match[2] or match[3], 16)
+def _unescape(escape: bytes) -> bytes:
+    if len(escape) == 2:
+        character = _ESCAPES.get(escape[1:])
+        if character is None:
+            raise ForeignError
+        return character
+    code = int(escape[2:], 16)
     if code == ord("\\"):
         return _BACKSLASH
     try:

@@ -22,8 +22,9 @@ _BREAKS = (b"\n", *_SEPARATORS)
 _LOST_INDENT = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9])*[ \t]")
 _BREAK_RUN = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9])++(?!\Z)")
 _SEPARATOR_RUN = re.compile(rb"(?:\xe2\x80[\xa8\xa9])++(?!\Z)")
-_SPACE_BREAK = re.compile(rb" (?:\n|\xe2\x80[\xa8\xa9])")
-_BREAK_SPACE = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9]) ")
+_SPACE_BREAK = re.compile(rb" \n")  # over a long text three times as fast as `in`
+_SPACE_SEPARATOR = re.compile(rb" \xe2\x80[\xa8\xa9]")
+_SEPARATOR_SPACE = re.compile(rb"\xe2\x80[\xa8\xa9] ")
 
 # Text that is plain beyond doubt, for the many short values of a cassette; the long way round gives the same.
 SURELY_PLAIN = re.compile(rb"[A-Za-z/](?:[!-9;-~]|:(?=[!-~])| (?=[!\"$-~]))*")
@@ -109,7 +110,7 @@ def _binary(value: bytes, pad: bytes) -> bytes:
 
 
 def _fits_block(value: bytes, *, separated: bool) -> bool:
-    if value.endswith(b" ") or b" \n" in value or (separated and _SPACE_BREAK.search(value)):
+    if value.endswith(b" ") or _SPACE_BREAK.search(value) or (separated and _SPACE_SEPARATOR.search(value)):
         return False
     return not value.isspace() and (value.isascii() or not value.decode().isspace())
 
@@ -128,9 +129,8 @@ def _block(value: bytes, place: Place, *, separated: bool) -> bytes | None:
     if separated:
         text = _BREAK_RUN.sub(lambda run: run[0] + pad, value)
     else:
-        text = value.replace(b"\n", b"\n" + pad)
-        # Empty lines are not indented. One pass leaves every second line of a run.
-        text = text.replace(b"\n" + pad + b"\n", b"\n\n").replace(b"\n" + pad + b"\n", b"\n\n")
+        # Empty lines are not indented; no other line ends in spaces, so what is only a pad was empty.
+        text = value.replace(b"\n", b"\n" + pad).replace(pad + b"\n", b"\n")
         if value.endswith(b"\n"):
             text = text.removesuffix(pad)
     start = b"" if value.startswith(_BREAKS) else pad
@@ -151,7 +151,7 @@ def _line(value: bytes, place: Place, *, tabs: bool, special: bool, separated: b
         return _double_quoted(value) if place.candidate < 5 else b"'" + value + b"'\n"
     if resolves(value):
         return _double_quoted(value)
-    if tabs or special or (separated and (_SPACE_BREAK.search(value) or _BREAK_SPACE.search(value))):
+    if tabs or special or (separated and (_SPACE_SEPARATOR.search(value) or _SEPARATOR_SPACE.search(value))):
         return _double_quoted(value)
     if not (separated or value[:1] == b" " or value[-1:] == b" " or INDICATOR.match(value)):
         return value + b"\n"

@@ -16,6 +16,7 @@ _START = b"---\nversion: 2\ninteractions:"
 # go-yaml's `checkSimpleKey`: a longer key, counted in bytes with its tag, is written behind a question mark.
 _LONGEST_SIMPLE_KEY = 128
 _BINARY_TAG = b"!!binary "
+_LINE_BREAKS = (b"\n", b"\r", b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 
 
 def header(layout: Layout) -> bytes:  # noqa: ARG001 - a layout's own, though all three layouts begin alike
@@ -55,7 +56,8 @@ class _Form:
     name_value: Place  # a name written behind a question mark
     name_item: bytes
     name_list_value: Place
-    long_name_item: bytes  # the dashes below such a name
+    long_name_item: bytes  # below such a name
+    long_name_value: Place
 
 
 @lru_cache(maxsize=8)
@@ -69,13 +71,14 @@ def _form(layout: Layout) -> _Form:
         key=b" " * (item + 2),
         field=b" " * field,
         value=_place(layout, field, layout.step(field)),
-        list_item=b" " * layout.dash(field),
+        list_item=b" " * layout.dash(field) + b"- ",
         list_value=_place(layout, layout.dash(field), layout.dash(field) + 2),
         name=b" " * name,
         name_value=_place(layout, name, layout.step(name)),
-        name_item=b" " * layout.dash(name),
+        name_item=b" " * layout.dash(name) + b"- ",
         name_list_value=_place(layout, layout.dash(name), layout.dash(name) + 2),
-        long_name_item=b" " * long_item,
+        long_name_item=b" " * long_item + b"- ",
+        long_name_value=_place(layout, long_item, long_item + 2),
     )
 
 
@@ -135,47 +138,45 @@ def _scalar(text: str, place: Place) -> bytes:
 def _list(lines: list[bytes], key: bytes, values: Iterable[str], form: _Form) -> None:
     lines += (form.field, key, b":\n")
     for value in values:
-        lines += (form.list_item, b"- ", _scalar(value, form.list_value))
+        lines += (form.list_item, _scalar(value, form.list_value))
 
 
 def _fields(lines: list[bytes], key: bytes, fields: Fields, form: _Form) -> None:
     lines += (form.field, key, b":\n" if fields else b": {}\n")
     for name in natural_order(tuple(fields)):
-        _name(lines, name.encode("utf-8", "surrogateescape"), fields[name], form)
+        simple = _simple_key(name, form.value.candidate)
+        if simple is None:
+            _long_name(lines, name, fields[name], form)
+        elif values := fields[name]:
+            lines += (form.name, simple, b":\n")
+            for value in values:
+                lines += (form.name_item, _scalar(value, form.name_list_value))
+        else:
+            lines += (form.name, simple, b": []\n")
 
 
-def _name(lines: list[bytes], name: bytes, values: tuple[str, ...], form: _Form) -> None:
-    key = scalar(name, form.name_value)
-    simple = _is_simple(name, key)
-    if simple:
-        lines += (form.name, key[:-1], b":")
-    else:
-        lines += (form.name, b"? ", key, form.name, b":")
+def _long_name(lines: list[bytes], name: str, values: tuple[str, ...], form: _Form) -> None:
+    """A name behind a question mark. The first dash of its values stands in the line of the colon."""
+    lines += (form.name, b"? ", _scalar(name, form.name_value), form.name, b":")
     if not values:
         lines.append(b" []\n")
-        return
-    if simple:
-        lines.append(b"\n")
-        first = item = form.name_item
-    else:
-        # The first dash stands in the line of the colon.
+    item = form.long_name_item[len(form.name) + 1 :]
+    for value in values:
+        lines += (item, _scalar(value, form.long_name_value))
         item = form.long_name_item
-        first = b" " * (len(item) - len(form.name) - 1)
-    place = form.name_list_value if simple else _below(item, form.name_list_value)
-    for number, value in enumerate(values):
-        lines += (item if number else first, b"- ", _scalar(value, place))
 
 
-def _below(item: bytes, place: Place) -> Place:
-    return Place(pad=item + b"  ", digit=place.digit, candidate=place.candidate)
-
-
-def _is_simple(name: bytes, key: bytes) -> bool:
-    if any(end in name for end in (b"\n", b"\r", b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")):
-        return key.startswith(_BINARY_TAG) and key.count(b"\n") == 1
+@lru_cache(maxsize=1024)  # the names of headers are few
+def _simple_key(name: str, candidate: int) -> bytes | None:
+    """The name as a key on one line; None where go-yaml puts it behind a question mark (`checkSimpleKey`)."""
+    place = Place(pad=b"", digit=b"", candidate=candidate)
+    value = name.encode("utf-8", "surrogateescape")
+    key = scalar(value, place)[:-1]
     if key.startswith(_BINARY_TAG):
-        return key.count(b"\n") == 1
-    return len(name) <= _LONGEST_SIMPLE_KEY
+        return None if b"\n" in key else key
+    if len(value) > _LONGEST_SIMPLE_KEY or any(line_break in value for line_break in _LINE_BREAKS):
+        return None
+    return key
 
 
 @lru_cache(maxsize=256)
