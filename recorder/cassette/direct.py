@@ -1,8 +1,8 @@
 """The direct path: interactions spelled as go-vcr and our writer spell them, read without a YAML parser.
 
-It never refuses anything. What is spelled in any other way is `ForeignError`, and `events.py` then judges; what runs into the
-end of the file while all is well so far is `TornError`, an interaction cut off in mid-write. What it does take, it takes for
-the same as a YAML parser would: a test holds the two against each other.
+It never refuses anything. What is spelled in any other way is `ForeignError`, and `events.py` then judges; what runs
+into the end of the file while all is well so far is `TornError`, an interaction cut off in mid-write. What it does
+take, it takes for the same as a YAML parser would: a test holds the two against each other.
 
 Bodies are found, taken out of their indentation and checked as a whole (`search`, `replace`, `translate`).
 """
@@ -14,54 +14,21 @@ import mmap
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from recorder.cassette.document import Layout
 from recorder.cassette.duration import parse_duration
 from recorder.cassette.scalars import INDICATOR, SURELY_PLAIN, is_old
+from recorder.cassette.schema import ALWAYS_IN_REQUEST, ALWAYS_IN_RESPONSE, NULLS, REQUEST, RESPONSE, Kind
 from recorder.model import Fields, Interaction, Request, Response
 
 Data = bytes | mmap.mmap
 """Text to read. A mapped file is never in memory as a whole."""
 
-NULLS: Final = frozenset((b"~", b"null", b"Null", b"NULL"))
-
-_TEXT, _BODY, _NUMBER, _FLAG, _LIST, _FIELDS, _DURATION = range(7)
-_REQUEST = {
-    b"proto": _TEXT,
-    b"proto_major": _NUMBER,
-    b"proto_minor": _NUMBER,
-    b"content_length": _NUMBER,
-    b"transfer_encoding": _LIST,
-    b"trailer": _FIELDS,
-    b"host": _TEXT,
-    b"remote_addr": _TEXT,
-    b"request_uri": _TEXT,
-    b"body": _BODY,
-    b"form": _FIELDS,
-    b"headers": _FIELDS,
-    b"url": _TEXT,
-    b"method": _TEXT,
-}
-_RESPONSE = {
-    b"proto": _TEXT,
-    b"proto_major": _NUMBER,
-    b"proto_minor": _NUMBER,
-    b"transfer_encoding": _LIST,
-    b"trailer": _FIELDS,
-    b"content_length": _NUMBER,
-    b"uncompressed": _FLAG,
-    b"body": _BODY,
-    b"headers": _FIELDS,
-    b"status": _TEXT,
-    b"code": _NUMBER,
-    b"duration": _DURATION,
-}
-# What go-vcr always writes. The last key of each ends its mapping.
-_ALWAYS_IN_REQUEST = {"proto", "proto_major", "proto_minor", "content_length", "host", "url", "method"}
-_ALWAYS_IN_RESPONSE = {
-    "proto", "proto_major", "proto_minor", "content_length", "body", "headers", "status", "code", "duration",
-}  # fmt: skip
+_NULLS = frozenset(word.encode() for word in NULLS)
+_REQUEST = {key.encode(): kind for key, kind in REQUEST.items()}
+_RESPONSE = {key.encode(): kind for key, kind in RESPONSE.items()}
+_ALWAYS_IN_REQUEST, _ALWAYS_IN_RESPONSE = frozenset(ALWAYS_IN_REQUEST), frozenset(ALWAYS_IN_RESPONSE)
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 _BLOCK_HEADER = re.compile(rb"\|([1-9]?)([-+]?)")
@@ -70,6 +37,7 @@ _ASCII_TEXT = bytes(range(0x20, 0x7F)) + b"\n"
 # Not what a YAML reader keeps as it is: controls, the line breaks of YAML 1.1 and the byte order mark.
 _UNUSUAL = re.compile("[^\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _LONGEST_SIMPLE_KEY = 128
+_LONGEST_START = 64  # more than any line has before its value
 
 _ESCAPE = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.|\Z)", re.DOTALL)
 _ESCAPES = {
@@ -185,7 +153,7 @@ class DirectReader:
         end = self._data.find(b"\n", position)
         if end >= 0:
             return self._data[position:end], end + 1
-        part = self._data[position:]
+        part = self._data[position : position + _LONGEST_START]
         if any(start.startswith(part) or part.startswith(start) for start in starts or self._form.starts):
             raise TornError
         raise ForeignError
@@ -196,18 +164,18 @@ class DirectReader:
             raise ForeignError
         return position
 
-    def _mapping(self, position: int, kinds: dict[bytes, int], last: bytes) -> tuple[dict[str, Any], int]:
+    def _mapping(self, position: int, kinds: dict[bytes, Kind], last: bytes) -> tuple[dict[str, Any], int]:
         found: dict[str, Any] = {}
         pad, plain_field = self._form.field, self._form.plain_field
         key = b""
         while key != last:
             plain = plain_field.match(self._data, position)
-            if plain and (kind := kinds.get(plain[1], _FLAG)) <= _BODY:
+            if plain and (kind := kinds.get(plain[1])) in (Kind.TEXT, Kind.BODY):
                 key, token = plain.groups()
                 name = key.decode()
-                if name in found or token in NULLS:
+                if name in found or token in _NULLS:
                     raise ForeignError
-                found[name] = token if kind == _BODY else token.decode()
+                found[name] = token if kind is Kind.BODY else token.decode()
                 position = plain.end()
                 continue
             line, position = self._line(position)
@@ -218,16 +186,16 @@ class DirectReader:
             found[name], position = self._value(kinds[key], rest, position)
         return found, position
 
-    def _value(self, kind: int, rest: bytes, position: int) -> tuple[Any, int]:
+    def _value(self, kind: Kind, rest: bytes, position: int) -> tuple[Any, int]:
         """The value of a key: `rest` is what stands behind its colon, `position` where the next line starts."""
-        if kind == _TEXT:
+        if kind is Kind.TEXT:
             text, position = self._scalar(rest[1:], position, self._form.block, rest[:1])
             return text.decode("utf-8", "surrogateescape"), position
-        if kind == _BODY:
+        if kind is Kind.BODY:
             return self._scalar(rest[1:], position, self._form.block, rest[:1])
-        if kind == _FIELDS:
+        if kind is Kind.FIELDS:
             return self._fields(rest, position)
-        if kind == _LIST:
+        if kind is Kind.LIST:
             return self._list(rest, position)
         return _plain_value(kind, rest), position
 
@@ -244,36 +212,38 @@ class DirectReader:
             return Fields.of(found), position
         if rest:
             raise ForeignError
-        pad = self._form.name
-        plain_name = self._form.plain_name
         while True:
-            if plain := plain_name.match(self._data, position):
-                key, token = plain.groups()
-                name = key.decode()
-                if name in found or key in NULLS or token in NULLS or len(key) > _LONGEST_SIMPLE_KEY:
-                    raise ForeignError
-                found[name] = (token.decode(),)
-                position = plain.end()
-                continue
+            position = self._plain_names(position, found)
             line, next_line = self._line(position)
-            if not line.startswith(pad):
+            if not line.startswith(self._form.name):
                 break
-            if line.endswith(b": []"):
-                key, items = line[len(pad) : -4], False
-            elif line.endswith(b":"):
-                key, items = line[len(pad) : -1], True
-            else:
-                raise ForeignError
-            name = self._flow(key).decode("utf-8", "surrogateescape")
-            if name in found or len(key) > _LONGEST_SIMPLE_KEY:
-                raise ForeignError
-            position = next_line
-            found[name] = ()
-            if items:
-                found[name], position = self._items(position, self._form.name_item, self._form.name_block)
+            position = self._name(line, next_line, found)
         if not found:
             raise ForeignError
         return Fields.of(found), position
+
+    def _plain_names(self, position: int, found: dict[str, tuple[str, ...]]) -> int:
+        """Names that have one value each, all of it plain beyond doubt: nearly all headers."""
+        match = self._form.plain_name.match
+        while plain := match(self._data, position):
+            name, value = plain[1].decode(), plain[2]
+            if name in found or name in NULLS or value in _NULLS:
+                raise ForeignError
+            found[name] = (value.decode(),)
+            position = plain.end()
+        return position
+
+    def _name(self, line: bytes, position: int, found: dict[str, tuple[str, ...]]) -> int:
+        empty = line.endswith(b": []")
+        key = line[len(self._form.name) :].removesuffix(b" []")
+        name = self._flow(key[:-1]).decode("utf-8", "surrogateescape")
+        if not key.endswith(b":") or name in found or len(key) > _LONGEST_SIMPLE_KEY:
+            raise ForeignError
+        if empty:
+            found[name] = ()
+        else:
+            found[name], position = self._items(position, self._form.name_item, self._form.name_block)
+        return position
 
     def _items(self, position: int, start: bytes, block: _Block) -> tuple[tuple[str, ...], int]:
         values: list[str] = []
@@ -307,8 +277,7 @@ class DirectReader:
         if end is None:
             raise TornError
         raw = self._data[position : end.end()]
-        width = len(block.pad)
-        text = b"\n".join([line[width:] for line in raw.split(b"\n")])
+        text = b"\n".join(raw.split(b"\n" + block.pad)).removeprefix(block.pad)  # faster than `replace`
         if not header[1]:
             if text.startswith(b"\n"):
                 self.candidate = 6
@@ -322,7 +291,7 @@ class DirectReader:
     def _flow(self, token: bytes) -> bytes:
         """A string on one line: plain, in quotes, or `!!binary`."""
         if SURELY_PLAIN.fullmatch(token):
-            if token in NULLS:
+            if token in _NULLS:
                 raise ForeignError
             return token
         if token.startswith(b'"'):
@@ -334,22 +303,22 @@ class DirectReader:
             return text
         if token.startswith(b"!!binary "):
             return _base64(token[len(b"!!binary ") :])
-        if not token or token in NULLS or token == b"<<" or token != token.strip(b" ") or INDICATOR.match(token):
+        if not token or token in _NULLS or token == b"<<" or token != token.strip(b" ") or INDICATOR.match(token):
             raise ForeignError
         _check(token, tabs=False)
         return token
 
 
-def _plain_value(kind: int, rest: bytes) -> int | bool:
+def _plain_value(kind: Kind, rest: bytes) -> int | bool:
     """A number, a duration in nanoseconds, or a flag."""
     token = rest[1:]
     if not rest.startswith(b" "):
         raise ForeignError
-    if kind == _NUMBER and _INTEGER.fullmatch(token):
+    if kind is Kind.NUMBER and _INTEGER.fullmatch(token):
         return int(token)
-    if kind == _FLAG and token in (b"true", b"false"):
+    if kind is Kind.FLAG and token in (b"true", b"false"):
         return token == b"true"
-    if kind == _DURATION and not token.endswith(b"0"):  # Go's `0` has no unit, and go-yaml takes it for a number
+    if kind is Kind.DURATION and not token.endswith(b"0"):  # Go's `0` has no unit, and go-yaml takes it for a number
         try:
             return parse_duration(token.decode())
         except ValueError as error:  # UnicodeDecodeError is one
@@ -415,7 +384,7 @@ def _unescape(escape: bytes) -> bytes:
         if character is None:
             raise ForeignError
         return character
-    code = int(escape[2:], 16)
+    code = int(escape[2:], 16)  # noqa: FURB166 - this prefix is no Python prefix
     if code == ord("\\"):
         return _BACKSLASH
     try:

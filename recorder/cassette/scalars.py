@@ -20,6 +20,7 @@ _SEPARATORS = (b"\xe2\x80\xa8", b"\xe2\x80\xa9")  # U+2028 and U+2029: line brea
 _BREAKS = (b"\n", *_SEPARATORS)
 # A block without a digit that starts like this is lost: readers take a space for indentation, and stop at a tab.
 _LOST_INDENT = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9])*[ \t]")
+_LINE_START = re.compile(rb"\n(?=[^\n])")
 _BREAK_RUN = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9])++(?!\Z)")
 _SEPARATOR_RUN = re.compile(rb"(?:\xe2\x80[\xa8\xa9])++(?!\Z)")
 _SPACE_BREAK = re.compile(rb" \n")  # over a long text three times as fast as `in`
@@ -126,13 +127,8 @@ def _block(value: bytes, place: Place, *, separated: bool) -> bytes | None:
         return None
     header = b"|" + digit + _chomping(value) + b"\n"
     pad = place.pad
-    if separated:
-        text = _BREAK_RUN.sub(lambda run: run[0] + pad, value)
-    else:
-        # Empty lines are not indented; no other line ends in spaces, so what is only a pad was empty.
-        text = value.replace(b"\n", b"\n" + pad).replace(pad + b"\n", b"\n")
-        if value.endswith(b"\n"):
-            text = text.removesuffix(pad)
+    # Empty lines are not indented.
+    text = _BREAK_RUN.sub(rb"\g<0>" + pad, value) if separated else _LINE_START.sub(b"\n" + pad, value)
     start = b"" if value.startswith(_BREAKS) else pad
     end = b"" if value.endswith(_BREAKS) else b"\n"
     return header + start + text + end
@@ -157,7 +153,7 @@ def _line(value: bytes, place: Place, *, tabs: bool, special: bool, separated: b
         return value + b"\n"
     quoted = value.replace(b"'", b"''")
     if separated:
-        quoted = _SEPARATOR_RUN.sub(lambda run: run[0] + place.pad, quoted)
+        quoted = _SEPARATOR_RUN.sub(rb"\g<0>" + place.pad, quoted)
     return b"'" + quoted + b"'\n"
 
 
