@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Path = tuple[str | int, ...]
 
-_BLANK = re.compile(rb"[ \t\r\n]*+")
-_STRING = re.compile(rb'"((?:[^"\\\x00-\x1f]++|\\.)*+)"')
-_SCALAR = re.compile(rb"-?[0-9][0-9.eE+-]*+|true|false|null")
+_TOKEN = re.compile(
+    rb"""[ \t\r\n]*+(?: "((?:[^"\\\x00-\x1f]++|\\.)*+)"(?:[ \t\r\n]*+(:))? | ([\[{]) | ([\]}]) | (,)
+       | (-?[0-9][0-9.eE+-]*+|true|false|null) )""",
+    re.VERBOSE,
+)
+_STRING, _NAME, _OPEN, _CLOSE, _COMMA, _SCALAR = range(1, 7)
+_PAIRS = {b"[": b"]", b"{": b"}"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
-    """A string (`start:end` without its quotes) or another scalar, and the keys and indexes that lead to it."""
+class Value(NamedTuple):
+    """A string (`start:end` without its quotes) or another scalar, and the keys and indexes that lead to it.
+
+    A tuple: there are twenty in a frame, and a frozen dataclass takes three times as long to make.
+    """
 
     path: Path
     start: int
@@ -34,86 +40,45 @@ class NotJsonError(ValueError):
         self.found = found
 
 
-def values(text: bytes) -> list[Value]:
-    """Each string and scalar of `text`, in order; `NotJsonError` if it is none."""
+def values(text: bytes, start: int = 0) -> list[Value]:
+    """Each string and scalar of `text[start:]`, in order; `NotJsonError` if it is no JSON."""
     found: list[Value] = []
-    try:
-        _read(text, found)
-    except _EndError:
-        raise NotJsonError(found) from None
-    return found
+    end = _read(text, start, found)
+    if end == len(text.rstrip(b" \t\r\n")):
+        return found
+    rest = text[end:].lstrip(b" \t\r\n")
+    if rest.startswith(b'"'):
+        found.append(Value(path=(), start=len(text) - len(rest) + 1, end=len(text), is_string=True))
+    raise NotJsonError(found)
 
 
-class _EndError(Exception):
-    pass
-
-
-def _read(text: bytes, found: list[Value]) -> None:
+def _read(text: bytes, start: int, found: list[Value]) -> int:
+    """Where the JSON ends that `text` starts with; short of its end if it is cut, or has more than one value."""
     path: list[str | int] = []
-    ends: list[int] = []  # of the containers around: the byte that closes each
-    position = _skip(text, 0)
-    while True:
-        position = _into(text, position, path, ends, found)
-        position = _skip(text, position)
-        while ends and text[position : position + 1] == bytes((ends[-1],)):
-            ends.pop()
+    closing: list[bytes] = []
+    end = start
+    for token in _TOKEN.finditer(text, start):
+        if token.start() != end or (end > start and not closing):
+            return end
+        kind = token.lastindex
+        if kind == _NAME:
+            if not closing or closing[-1] != b"}":
+                return end
+            path[-1] = _key(token[_STRING])
+        elif kind in {_STRING, _SCALAR}:
+            assert kind is not None
+            found.append(Value(tuple(path), *token.span(kind), kind == _STRING))
+        elif kind == _OPEN:
+            closing.append(_PAIRS[token[_OPEN]])
+            path.append(0)
+        elif kind == _CLOSE:
+            if not closing or closing.pop() != token[_CLOSE]:
+                return end
             path.pop()
-            position = _skip(text, position + 1)
-        if not ends:
-            break
-        if text[position : position + 1] != b",":
-            raise _EndError
-        position = _skip(text, position + 1)
-        position = _next(text, position, path, ends)
-    if position != len(text):
-        raise _EndError
-
-
-def _into(text: bytes, position: int, path: list[str | int], ends: list[int], found: list[Value]) -> int:
-    """Into the containers that open here, down to the first value; behind that, or at the end of an empty one."""
-    while (opening := text[position : position + 1]) in {b"{", b"["}:
-        closing = b"}" if opening == b"{" else b"]"
-        ends.append(closing[0])
-        path.append(-1)
-        position = _skip(text, position + 1)
-        if text[position : position + 1] == closing:
-            return position
-        position = _next(text, position, path, ends)
-    match = _STRING.match(text, position)
-    if match is not None:
-        found.append(Value(path=tuple(path), start=match.start(1), end=match.end(1), is_string=True))
-        return match.end()
-    if text[position : position + 1] == b'"':
-        found.append(Value(path=tuple(path), start=position + 1, end=len(text), is_string=True))
-        raise _EndError
-    match = _SCALAR.match(text, position)
-    if match is None:
-        raise _EndError
-    found.append(Value(path=tuple(path), start=match.start(), end=match.end(), is_string=False))
-    return match.end()
-
-
-def _next(text: bytes, position: int, path: list[str | int], ends: list[int]) -> int:
-    """To the next value of the innermost container; the end of `path` becomes its key or its index."""
-    last = path[-1]
-    if ends[-1] == 0x5D:  # ]
-        assert isinstance(last, int)
-        path[-1] = last + 1
-        return position
-    match = _STRING.match(text, position)
-    if match is None:
-        raise _EndError
-    path[-1] = _key(match[1])
-    position = _skip(text, match.end())
-    if text[position : position + 1] != b":":
-        raise _EndError
-    return _skip(text, position + 1)
-
-
-def _skip(text: bytes, position: int) -> int:
-    match = _BLANK.match(text, position)
-    assert match is not None
-    return match.end()
+        elif closing and closing[-1] == b"]":
+            path[-1] = int(path[-1]) + 1
+        end = token.end()
+    return -1 if closing else end
 
 
 def _key(raw: bytes) -> str:

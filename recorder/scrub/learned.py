@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 from recorder.capture import Exchange, WireFields, WireRequest
+from recorder.model import Interaction
 from recorder.scrub import views
 
 SHORTEST_VALUE = 8
-"""Bytes. A shorter value would be found by chance, and replaced where it means something else."""
+"""Bytes. A shorter value would be found by chance."""
 
 # Values that are sent in a credential's place and are none; all are longer than the shortest that is learned.
 _COMMON = frozenset(
-    b"username password anonymous undefined postgres bearer token api-key apikey not-needed no-key-required placeholder "
-    b"changeme localhost test-key dummy-key fake-key your-api-key your_api_key unauthenticated redacted".split()
+    b"username password anonymous undefined postgres not-needed no-key-required placeholder changeme localhost "
+    b"test-key dummy-key fake-key your-api-key your_api_key unauthenticated redacted".split()
 )
 
 _CREDENTIAL_HEADERS = frozenset(
@@ -43,11 +44,13 @@ _HARMLESS = re.compile(
 )
 _CREDENTIAL_NAME = re.compile(
     r"(?:^|[-_.\[])(?:key|auth|jwt|sig|pwd|pass|session|sid|cookie)\]?$"
-    r"|(?:api|access|secret|private|auth|account|subscription|shared|functions|client|admin|master|app)[-_. ]?key(?:[-_. ]?id)?\]?$"
+    r"|(?:api|access|secret|private|auth|account|subscription|shared|functions|client|admin|master|app)[-_. ]?key"
+    r"(?:[-_. ]?id)?\]?$"
     r"|hapikey$|(?:token|secret|passwd|password|passphrase|credentials?|signature|authorization|session-?id)\]?$"
 )
 # Parameters of Digest and of AWS's signatures that say nothing secret.
 _OPEN_PARAMETERS = frozenset(b"realm uri algorithm qop nc signedheaders charset userhash stale domain version".split())
+_BYTES = ("utf-8", "surrogateescape")
 _SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9_-]{1,30})[ \t]+(?=\S)(.*)", re.DOTALL)
 _PARAMETER = re.compile(rb"""([A-Za-z_-]{1,40})=(?:"([^"]*)"|([^\s,;"]+))""")
 
@@ -84,7 +87,7 @@ def credentials(exchange: Exchange) -> Iterator[Credential]:
 def request_credentials(request: WireRequest) -> Iterator[Credential]:
     yield from _field_credentials(request.headers, "request header")
     yield from _field_credentials(request.trailers, "request trailer")
-    yield from _url_credentials(request.url.encode("utf-8", "surrogateescape"))
+    yield from _url_credentials(request.url.encode(*_BYTES))
     types = [value.lower() for name, value in request.headers if name.lower() == b"content-type"]
     if any(value.startswith(b"application/x-www-form-urlencoded") for value in types):
         yield from _pair_credentials(request.body, "form field")
@@ -94,7 +97,25 @@ def environment_credentials(environ: Mapping[str, str]) -> Iterator[Credential]:
     """The values of the variables whose names end like a credential's."""
     for name, value in environ.items():
         if name.upper().endswith(("_API_KEY", "_TOKEN", "_SECRET")):
-            yield Credential(value=value.encode("utf-8", "surrogateescape"), place=f"environment variable {name}")
+            yield Credential(value=value.encode(*_BYTES), place=f"environment variable {name}")
+
+
+def recorded_credentials(interaction: Interaction) -> Iterator[Credential]:
+    """The same for an interaction that somebody else recorded, and wrote with its credentials."""
+    for side, fields in (
+        ("request header", interaction.request.headers),
+        ("request trailer", interaction.request.trailer),
+        ("response header", interaction.response.headers),
+        ("response trailer", interaction.response.trailer),
+    ):
+        pairs = ((name, value) for name, values in fields.items() for value in values)
+        yield from _field_credentials(
+            tuple((name.encode(*_BYTES), value.encode(*_BYTES)) for name, value in pairs), side
+        )
+    yield from _url_credentials(interaction.request.url.encode(*_BYTES))
+    for name, values in interaction.request.form.items():
+        if is_credential_name(name):
+            yield from (Credential(value=value.encode(*_BYTES), place=f"form field {name}") for value in values)
 
 
 def _field_credentials(fields: WireFields, side: str) -> Iterator[Credential]:
@@ -173,11 +194,13 @@ class Needle:
 class Learned:
     """The learned values of one session. Grows while it runs; never forgets."""
 
-    __slots__ = ("_kinds", "needles", "probes")
+    __slots__ = ("_kinds", "has_blanks", "needles", "probes")
 
     def __init__(self) -> None:
         self._kinds: dict[bytes, str] = {}
         self.needles: list[Needle] = []
+        self.has_blanks = False
+        """Whether a value has a character in it that JSON escapes with a letter, a quote or a backslash."""
         self.probes: dict[bytes, None] = {}
         """Base64 and hex of values for which no run is long enough to be read by default."""
 
@@ -193,6 +216,7 @@ class Learned:
             return False
         if value not in self._kinds:
             self._kinds[value] = kind
+            self.has_blanks = self.has_blanks or any(code < 0x20 or code in b"\"\\'" for code in value)
             for spelling in _spellings(value):
                 self.needles.append(
                     Needle(spelling=spelling, inside=views.longest_run(spelling), secret=value, kind=kind)
@@ -202,7 +226,7 @@ class Learned:
 
 
 def _spellings(value: bytes) -> Iterator[bytes]:
-    """The value, and the same with its own escapes taken off: the text is searched with all of its own taken off too."""
+    """The value, and the same with its own escapes taken off: the text is searched with its own taken off."""
     yield value
     if b" " in value:
         yield value.replace(b" ", b"+")

@@ -1,6 +1,6 @@
 """The user's own rules: a name, and an expression or a JSON path, from `[[tool.recorder.scrub]]`.
 
-A JSON path is `$`, then any of `.name`, `['name']`, `[0]`, `[*]`, `.*` and `..name`: `$.messages[*].content`, `$..email`.
+A JSON path is `$`, then any of `.name`, `['name']`, `[0]`, `[*]`, `.*`, `..name`: `$.messages[*].content`, `$..email`.
 """
 
 from __future__ import annotations

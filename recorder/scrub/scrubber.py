@@ -1,4 +1,4 @@
-"""What is written passes through here: `scrub` makes the only values that the store takes, `check` is the gate behind it.
+"""What is written passes through here: `scrub` makes what the store takes, `check` is the gate behind it.
 
 One scrubber for a session: it knows the salt and what was learned. It works on what a Go client would have seen
 (`Interaction`), never on what goes over the wire.
@@ -7,8 +7,10 @@ One scrubber for a session: it knows the salt and what was learned. It works on 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import final
 
 from recorder.capture import Exchange
@@ -19,6 +21,7 @@ from recorder.scrub.learned import Credential, Learned, is_credential_name
 from recorder.scrub.placeholder import PLACEHOLDER, placeholder
 from recorder.scrub.rules import Rule
 from recorder.scrub.search import Finder, Hit, percent_encoded, replaced
+from recorder.scrub.streams import Column
 
 REQUEST_HEADERS = frozenset(("accept", "content-type", "user-agent"))
 RESPONSE_HEADERS = frozenset(("content-type",))
@@ -60,7 +63,7 @@ class Finding:
 
 
 class Scrubber:
-    """`salt`: random bytes, at least 16, that are stored nowhere. `environ`: the variables at start, for their secrets."""
+    """`salt`: random bytes, at least 16, that are stored nowhere. `keep_headers`: names, beside the usual ones."""
 
     __slots__ = ("_allow_opaque", "_finder", "_keep", "_learned", "_rules", "_salt")
 
@@ -83,11 +86,11 @@ class Scrubber:
         self._finder = Finder(self._learned, [expression for expression in expressions if expression])
 
     def learn(self, exchange: Exchange) -> tuple[str, ...]:
-        """Learn what both sides sent as credentials; returns the places of those too short or common to be searched for."""
+        """Learn what both sides sent as credentials; the places of those too short or common to be searched for."""
         return self.learn_all(learned.credentials(exchange))
 
     def learn_all(self, credentials: Iterable[Credential]) -> tuple[str, ...]:
-        """The same for `learned.request_credentials` and `learned.environment_credentials`."""
+        """The same for `request_credentials`, `environment_credentials` and `recorded_credentials`."""
         skipped = []
         for credential in credentials:
             if not credential.value or self._learned.kind(credential.value):
@@ -100,11 +103,20 @@ class Scrubber:
         """The interaction as it may be written. `BodyError` if a body cannot be read, and that was not allowed."""
         if not self._allow_opaque:
             _check_readable(interaction)
-        clean = Interaction(request=self._request(interaction.request), response=self._response(interaction.response))
-        return CleanInteraction(clean, _SEAL)
+        request, response = interaction.request, interaction.response
+        kept = replace(
+            interaction,
+            request=replace(request, headers=_kept(request.headers, REQUEST_HEADERS | self._keep)),
+            response=replace(response, headers=_kept(response.headers, RESPONSE_HEADERS | self._keep)),
+        )
+        return CleanInteraction(self.cleaned(kept), _SEAL)
+
+    def cleaned(self, interaction: Interaction) -> Interaction:
+        """An interaction that somebody else recorded, without its secrets; all that is none stays, headers too."""
+        return Interaction(request=self._request(interaction.request), response=self._response(interaction.response))
 
     def check(self, clean: CleanInteraction, rendered: bytes) -> None:
-        """The gate: `SecretError` if there is a secret in what is about to be written, or in what its streams add up to."""
+        """The gate: `SecretError` if there is a secret in `rendered`, or in what its streams add up to."""
         finding = next(self._gate(clean.interaction, rendered), None)
         if finding is not None:
             raise SecretError(
@@ -116,28 +128,27 @@ class Scrubber:
         """The secrets of an interaction that somebody else wrote, each with its field."""
         return list(_findings(interaction, self._finder, self._rules))
 
+    def find_text(self, text: bytes) -> list[Finding]:
+        """The secrets of any text, each with its line."""
+        lines = ((hit.rule, text.count(b"\n", 0, hit.start) + 1) for hit in self._finder.hits(text))
+        return [Finding(rule=rule, where=f"line {line}") for rule, line in lines]
+
     def replaced(self, text: bytes) -> bytes:
         """A text of any kind without its secrets: for logs, file names and messages."""
         return self._text(text)
 
     def _gate(self, interaction: Interaction, rendered: bytes) -> Iterator[Finding]:
+        bodies = {"request": interaction.request.body, "response": interaction.response.body}
+        # Bytes that are no UTF-8 are written as base64 in lines, at whatever alignment: these are searched as they are.
+        binary = {side: body for side, body in bodies.items() if not _is_text(body)}
+        for side, body in binary.items():
+            yield from (Finding(rule=hit.rule, where=f"{side}.body") for hit in self._finder.hits(body))
+        if not self._finder.suspects_rendered(rendered, bodies.values()):
+            return
         for hit in self._finder.hits(rendered):
             line = rendered.count(b"\n", 0, hit.start) + 1
             yield Finding(rule=hit.rule, where=f"line {line} of the interaction")
-        for side, body in (("request", interaction.request.body), ("response", interaction.response.body)):
-            if not streams.is_stream(body):
-                # Bytes that are no UTF-8 are written as base64 in lines, at whatever alignment.
-                yield from (Finding(rule=hit.rule, where=f"{side}.body") for hit in self._binary_hits(body))
-                continue
-            for text in streams.texts(body):
-                yield from (Finding(rule=hit.rule, where=f"{side}.body, in pieces") for hit in self._finder.hits(text))
-
-    def _binary_hits(self, body: bytes) -> list[Hit]:
-        try:
-            body.decode("utf-8")
-        except UnicodeDecodeError:
-            return self._finder.hits(body)
-        return []
+        yield from _findings(interaction, self._finder, self._rules)
 
     def _request(self, request: Request) -> Request:
         body = self._body(request.body)
@@ -153,7 +164,7 @@ class Scrubber:
             body=body,
             content_length=_length(request.content_length, request.body, body),
             form=self._fields(request.form, header=False),
-            headers=self._fields(_kept(request.headers, REQUEST_HEADERS | self._keep)),
+            headers=self._fields(request.headers),
         )
 
     def _response(self, response: Response) -> Response:
@@ -164,7 +175,7 @@ class Scrubber:
             trailer=self._fields(response.trailer),
             body=body,
             content_length=_length(response.content_length, response.body, body),
-            headers=self._fields(_kept(response.headers, RESPONSE_HEADERS | self._keep)),
+            headers=self._fields(response.headers),
         )
 
     def _body(self, body: bytes) -> bytes:
@@ -172,16 +183,18 @@ class Scrubber:
             return body
         for rule in self._rules:
             body = replaced(body, self._rule_edits(rule, body))
+        if not self._finder.suspects(body):
+            return body
         return self._text(self._stream(body))
 
     def _stream(self, body: bytes) -> bytes:
         """Secrets in pieces first: alone, a piece with most of a key in it would be replaced and the rest stay."""
-        if not streams.is_stream(body) or not any(self._finder.hits(text) for text in streams.texts(body)):
+        if not streams.is_stream(body):
             return body
         for _ in range(_MOST_ROUNDS):
             edits: list[tuple[int, int, bytes]] = []
             for column in streams.columns(body):
-                found = list(column.edits(self._finder.hits(column.text), self._salt))
+                found = list(_column_edits(column, self._finder.hits(column.text), self._salt))
                 if found and not _overlap(edits, found):
                     edits += found
             if not edits:
@@ -347,6 +360,14 @@ def _is_form(headers: Fields) -> bool:
     return any(value.lower().startswith("application/x-www-form-urlencoded") for value in types)
 
 
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _length(announced: int, before: bytes, after: bytes) -> int:
     """A length that was the body's stays the body's; -1, and the length of a body that was never sent, stay."""
     return len(after) if announced == len(before) else announced
@@ -378,3 +399,19 @@ def _encoded(text: str) -> bytes:
 
 def _decoded(text: bytes) -> str:
     return text.decode("utf-8", "surrogateescape")
+
+
+def _column_edits(column: Column, hits: Iterable[Hit], salt: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Edits of the body that put each placeholder into the piece where its secret begins, and empty the rest."""
+    starts = list(accumulate((end - start for start, end in column.pieces), initial=0))
+    for hit in hits:
+        new = hit.written(salt)
+        index = bisect_right(starts, hit.start) - 1
+        while index < len(column.pieces) and starts[index] < hit.end:
+            start, end = column.pieces[index]
+            first = max(start, start + hit.start - starts[index])
+            last = min(end, start + hit.end - starts[index])
+            if first < last:
+                yield first, last, new
+                new = b""
+            index += 1

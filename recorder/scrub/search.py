@@ -15,9 +15,11 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote_from_bytes
 
 from recorder.scrub import views
+from recorder.scrub.condensed import Condensed, condense
 from recorder.scrub.learned import Learned
 from recorder.scrub.patterns import PATTERNS, Look, Pattern
 from recorder.scrub.placeholder import FEWEST_DIGITS, MOST_DIGITS, mask, placeholder
+from recorder.scrub.streams import is_stream, texts
 
 PIECE = 1 << 17
 """Bytes searched at once: about a millisecond for the slowest single call."""
@@ -27,6 +29,8 @@ _OVERLAP = 1 << 14
 _DEEPEST = 5
 """Layers of encodings. Each is shorter than the one around it; a limit, so that no text can be made to be slow."""
 
+_LEAST_WRAPPED = 60
+_LEAST_CONDENSED = 2048
 _MOST_KNOWN = 4096
 _LONGEST_KNOWN = 256
 
@@ -88,7 +92,7 @@ class Expression:
 class Finder:
     """What is searched for: learned values, the table of patterns, the user's expressions."""
 
-    __slots__ = ("_clean", "_expressions", "_learned", "_runs", "_texts")
+    __slots__ = ("_clean", "_expressions", "_learned", "_rows")
 
     def __init__(
         self, learned: Learned, expressions: Iterable[Expression] = (), patterns: Iterable[Pattern] = PATTERNS
@@ -96,9 +100,41 @@ class Finder:
         self._learned = learned
         self._expressions = tuple(expressions)
         rows = tuple(patterns)
-        self._runs = tuple(row for row in rows if row.look is Look.RUN)
-        self._texts = tuple(row for row in rows if row.look is not Look.RUN)
+        self._rows = {
+            look: tuple((anchor, row) for row in rows if row.look is look for anchor in row.anchors) for look in Look
+        }
         self._clean: tuple[int, set[bytes]] = (0, set())
+
+    def suspects(self, body: bytes) -> bool:
+        """Whether there is anything to be found in a body, or in what its pieces add up to if it is a stream.
+
+        Never False where a search of the whole has something; but a stream is read once, and only what is new in its
+        lines is searched.
+        """
+        condensed = self._condensed(body)
+        if condensed is not None:
+            return bool(self.hits(b"\n".join((condensed.text, *condensed.columns))))
+        return bool(self.hits(body)) or (is_stream(body) and any(map(self.hits, texts(body))))
+
+    def suspects_rendered(self, rendered: bytes, bodies: Iterable[bytes]) -> bool:
+        """The same for an interaction as it is written, with its `bodies`, in which streams are added up once more."""
+        condensed = self._condensed(_as_lines(rendered))
+        if condensed is None:
+            return bool(self.hits(rendered)) or any(map(self.suspects, bodies))
+        if self.hits(b"\n".join((condensed.text, *condensed.columns))):
+            return True
+        # Where all frames were seen as lines of the rendered text, its columns are those of the bodies.
+        frames = sum(map(_frames, bodies))
+        return condensed.frames < frames and any(map(self.suspects, bodies))
+
+    def _condensed(self, text: bytes) -> Condensed | None:
+        return condense(text) if len(text) >= _LEAST_CONDENSED and self._condensable() else None
+
+    def _condensable(self) -> bool:
+        """A value that goes over the end of a line or of a JSON string could be cut; so could an expression's."""
+        return not self._expressions and not any(
+            b'"' in needle.spelling or b"\n" in needle.spelling for needle in self._learned.needles
+        )
 
     def hits(self, text: bytes) -> list[Hit]:
         """Every secret in `text`, in order, none overlapping another."""
@@ -109,38 +145,43 @@ class Finder:
         learned = self._learned.kind(value)
         if learned is not None:
             return learned
-        whole = (
-            hit.rule for hit in self._patterns(value, b" ".join(views.runs(value))) if hit.end - hit.start == len(value)
-        )
-        return next(whole, "credential")
+        rows = self._candidates(value, b" ".join(views.runs(value)))
+        return next((hit.rule for hit in _row_hits(rows, value) if hit.end - hit.start == len(value)), "credential")
 
-    def _hits(self, text: bytes, depth: int) -> list[Hit]:
+    def _hits(self, text: bytes, depth: int, rows: list[Pattern] | None = None) -> list[Hit]:
         if len(text) <= PIECE:
-            return merged(self._piece(text, depth))
+            return merged(self._piece(text, depth, rows))
         found: list[Hit] = []
         for start in range(0, len(text), PIECE - _OVERLAP):
             piece = text[start : start + PIECE]
-            found += (replace(hit, start=hit.start + start, end=hit.end + start) for hit in self._piece(piece, depth))
+            found += (
+                replace(hit, start=hit.start + start, end=hit.end + start) for hit in self._piece(piece, depth, rows)
+            )
             if start + PIECE >= len(text):
                 break
         return merged(found)
 
-    def _piece(self, original: bytes, depth: int) -> list[Hit]:
+    def _piece(self, original: bytes, depth: int, rows: list[Pattern] | None) -> list[Hit]:
         text = mask(original)
         found = views.runs(text)
         joined = b" ".join(found)
-        hits = [*self._needles(text, joined), *self._patterns(text, joined), *self._matches(text)]
+        rows = self._candidates(text, joined) if rows is None else rows
+        hits = [*self._needles(text, joined), *_row_hits(rows, text), *self._matches(text)]
         if depth >= _DEEPEST:
             return hits
         hits += self._inside_runs(text, found, depth)
-        view = views.unescape(text)
-        if view is not None:
-            hits += self._behind(text, view, depth)
-        if any(len(run) >= 60 for run in found):
-            view = views.unwrap(text)
-            if view is not None:
-                hits += self._behind(text, view, depth)
+        hits += self._behind_escapes(text, rows, found, depth)
+        if any(len(run) >= _LEAST_WRAPPED for run in found):
+            hits += self._behind(text, views.unwrap(text), depth)
         return hits
+
+    def _behind_escapes(self, text: bytes, rows: list[Pattern], found: Iterable[bytes], depth: int) -> Iterator[Hit]:
+        if not views.is_plain(text):
+            yield from self._behind(text, views.unescape(text), depth)
+        elif rows or self._learned.has_blanks or self._expressions or any(len(run) >= _LEAST_WRAPPED for run in found):
+            # Nothing that an anchor is made of is escaped here, only quotes and blanks: the rows are the same, and what
+            # is to be gained is that the `n` of `\\n` is no part of a key.
+            yield from self._behind(text, views.unescape(text), depth, rows)
 
     def _needles(self, text: bytes, joined: bytes) -> Iterator[Hit]:
         for needle in self._learned.needles:
@@ -153,15 +194,14 @@ class Finder:
                 yield Hit(start=start, end=end, rule=needle.kind, secret=needle.secret)
                 start = text.find(spelling, end)
 
-    def _patterns(self, text: bytes, joined: bytes) -> Iterator[Hit]:
-        for row in self._runs:
-            if any(anchor in joined for anchor in row.anchors):
-                yield from _row_hits(row, text, text)
-        lowered = text.lower()
-        for row in self._texts:
-            searched = lowered if row.look is Look.FOLDED else text
-            if any(anchor in searched for anchor in row.anchors):
-                yield from _row_hits(row, searched, text)
+    def _candidates(self, text: bytes, joined: bytes) -> list[Pattern]:
+        """The rows that have an anchor in the text; `joined`: its runs."""
+        found: list[Pattern] = []
+        for look, where in ((Look.RUN, joined), (Look.TEXT, text), (Look.FOLDED, text.lower())):
+            # A comprehension, and no generator: this is the inner loop of all searching.
+            if where:
+                found += [row for anchor, row in self._rows[look] if anchor in where]
+        return list(dict.fromkeys(found))
 
     def _matches(self, text: bytes) -> Iterator[Hit]:
         for expression in self._expressions:
@@ -169,8 +209,12 @@ class Finder:
                 if start < end:
                     yield Hit(start=start, end=end, rule=expression.name, secret=text[start:end])
 
-    def _behind(self, text: bytes, view: views.View, depth: int) -> Iterator[Hit]:
-        for hit in self._hits(view.text, depth + 1):
+    def _behind(
+        self, text: bytes, view: views.View | None, depth: int, rows: list[Pattern] | None = None
+    ) -> Iterator[Hit]:
+        if view is None:
+            return
+        for hit in self._hits(view.text, depth + 1, rows):
             start, end = view.source(hit.start, hit.end)
             wraps = hit.wraps
             if b"%" in text[start:end] and b"%" not in view.text[hit.start : hit.end]:
@@ -220,9 +264,10 @@ class Finder:
         return clean
 
 
-def _row_hits(row: Pattern, searched: bytes, text: bytes) -> Iterator[Hit]:
-    for start, end in row.spans(searched):
-        yield Hit(start=start, end=end, rule=row.name, secret=text[start:end])
+def _row_hits(rows: list[Pattern], text: bytes) -> Iterator[Hit]:
+    for row in rows:
+        for start, end in row.spans(text.lower() if row.look is Look.FOLDED else text):
+            yield Hit(start=start, end=end, rule=row.name, secret=text[start:end])
 
 
 def _shifted(hit: Hit, by: int, text: bytes) -> Hit:
@@ -264,3 +309,25 @@ def replaced(text: bytes, edits: Iterable[tuple[int, int, bytes]]) -> bytes:
         done = end
     parts.append(text[done:])
     return b"".join(parts)
+
+
+def _as_lines(rendered: bytes) -> bytes:
+    """A body that stands in double quotes (one with an emoji in it, say) as the lines that it has."""
+    if b"\\n\\ndata:" not in rendered and b"\\n{" not in rendered:
+        return rendered
+    return (
+        rendered.replace(b"\\\\", b"\0")
+        .replace(b"\\n", b"\n")
+        .replace(b"\\r", b"\r")
+        .replace(b'\\"', b'"')
+        .replace(b"\0", b"\\")
+    )
+
+
+def _frames(body: bytes) -> int:
+    """At least as many frames as a body has."""
+    if not is_stream(body):
+        return 0
+    if body.lstrip()[:1] in {b"{", b"["}:
+        return body.count(b"\n{") + 1 if body[:1] == b"{" else len(body)
+    return body.count(b"\ndata:") + body.startswith(b"data:") - body[-32:].endswith(b"data: [DONE]\n\n")

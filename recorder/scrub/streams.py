@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from recorder import sse
 from recorder.scrub import jsontext
-from recorder.scrub.search import Hit
 
 _MARKS = frozenset(("index", "output_index", "content_index", "summary_index", "item_id", "type"))
 """What tells parallel texts of one stream apart, as siblings of the text or of something around it."""
@@ -33,25 +31,6 @@ class Column:
     name: str
     text: bytes = field(repr=False)
     pieces: tuple[tuple[int, int], ...]
-
-    def edits(self, hits: Iterable[Hit], salt: bytes) -> Iterator[tuple[int, int, bytes]]:
-        """Edits of the body that put each placeholder into the piece where its secret begins, and empty the rest."""
-        starts = []
-        length = 0
-        for start, end in self.pieces:
-            starts.append(length)
-            length += end - start
-        for hit in hits:
-            new = hit.written(salt)
-            index = bisect_right(starts, hit.start) - 1
-            while index < len(starts) and starts[index] < hit.end:
-                start, end = self.pieces[index]
-                first = max(start, start + hit.start - starts[index])
-                last = min(end, start + hit.end - starts[index])
-                if first < last:
-                    yield first, last, new
-                    new = b""
-                index += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,18 +74,23 @@ def _plain_texts(body: bytes) -> Iterator[bytes]:
             _walk(node, (), collected)
     apart: dict[tuple[str, ...], int] = {}
     for path, strings in collected.items():
-        yield _joined(strings)
-        keys = tuple(part for part in path if isinstance(part, str))
+        yield added_up([string.encode("utf-8", "surrogatepass") for string in strings])
+        keys = keys_of(path)
         apart[keys] = apart.get(keys, 0) + 1
     if any(count > 1 for count in apart.values()):
         # Rare (parallel tool calls, several choices), so that the order in which the pieces came is looked up again.
         yield from (column.text for column in columns(body))
 
 
-def _joined(strings: list[str]) -> bytes:
+def added_up(strings: list[bytes]) -> bytes:
     if len(strings) > 2 and strings.count(strings[0]) == len(strings):
         strings = strings[:2]  # an id or a model's name in each event
-    return "".join(strings).encode("utf-8", "surrogatepass")
+    return b"".join(strings)
+
+
+def keys_of(path: tuple[object, ...]) -> tuple[str, ...]:
+    """A path without marks and places in arrays."""
+    return tuple(part for part in path if isinstance(part, str))
 
 
 def _batches(body: bytes) -> Iterator[bytes]:
@@ -161,7 +145,7 @@ def columns(body: bytes) -> Iterator[Column]:
     for document in _documents(body):
         for path, start, end in _strings(document):
             span = (document.body(start), document.body(end))
-            keys = tuple(part for part in path if isinstance(part, str))
+            keys = keys_of(path)
             fine.setdefault(path, []).append(span)
             coarse.setdefault(keys, []).append(span)
             apart.setdefault(keys, set()).add(path)
@@ -173,7 +157,7 @@ def columns(body: bytes) -> Iterator[Column]:
 
 
 def _column(body: bytes, path: tuple[object, ...], pieces: list[tuple[int, int]]) -> Column:
-    name = ".".join(part for part in path if isinstance(part, str))
+    name = ".".join(keys_of(path))
     return Column(name=name, text=b"".join(body[start:end] for start, end in pieces), pieces=tuple(pieces))
 
 
@@ -202,14 +186,24 @@ def _strings(document: _Document) -> Iterator[tuple[tuple[object, ...], int, int
         if not found:
             yield ("data",), 0, len(document.data)
             return
+    for path, value in marked(document.data, found, skip=document.is_array):
+        if value.is_string:
+            yield path, value.start, value.end
+
+
+def marked(
+    data: bytes, found: list[jsontext.Value], *, skip: bool = False
+) -> list[tuple[tuple[object, ...], jsontext.Value]]:
+    """Each value but the marks, with the marks around it in its path; `skip`: without the outermost array's places."""
     marks: dict[jsontext.Path, list[tuple[str, bytes]]] = {}
+    others = []
     for value in found:
         last = value.path[-1] if value.path else ""
         if last in _MARKS:
-            marks.setdefault(value.path[:-1], []).append((str(last), document.data[value.start : value.end]))
-    for value in found:
-        if value.is_string and not (value.path and value.path[-1] in _MARKS):
-            yield _marked(value.path, marks, skip=document.is_array), value.start, value.end
+            marks.setdefault(value.path[:-1], []).append((str(last), data[value.start : value.end]))
+        else:
+            others.append(value)
+    return [(_marked(value.path, marks, skip=skip), value) for value in others]
 
 
 def _marked(

@@ -11,13 +11,13 @@ import binascii
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.entities import html5
 
 SHORTEST_RUN = 20
-"""Characters. No known key is shorter, and words that long are rare in prose and in the frames of a stream."""
+"""Characters. No issued key is shorter, and runs that long are rare in prose and in the frames of a stream."""
 
-_RUN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+_RUN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_.~")
 _TO_RUNS = bytes(0x52 if code in _RUN_CHARACTERS else 0x20 for code in range(256))
 _A_RUN = b"R" * SHORTEST_RUN
 _TO_PRINTABLE = bytes(0x50 if 0x20 <= code < 0x7F else 0x20 for code in range(256))
@@ -77,6 +77,15 @@ class View:
         index = bisect_right(self.at, position) - 1
         inside = index >= 0 and position < self.at[index] + self.sizes[index]
         return self.source_sizes[index] if inside else 1
+
+
+def is_plain(text: bytes) -> bool:
+    """Whether no escape of `text` stands for a letter, a digit or a sign that is used in keys."""
+    return not (
+        b"%" in text
+        or b"&" in text
+        or (b"\\" in text and any(escape in text for escape in (b"\\u", b"\\x", b"\\/", b"\\U")))
+    )
 
 
 def unescape(text: bytes) -> View | None:
@@ -145,7 +154,7 @@ def _character(code: int) -> bytes | None:
 
 
 def runs(text: bytes) -> dict[bytes, list[int]]:
-    """Each different run of at least `SHORTEST_RUN` base64 or key characters, with the places where it starts."""
+    """Each different run of at least `SHORTEST_RUN` characters of keys, with the places where it starts."""
     found: dict[bytes, list[int]] = {}
     mapped = text.translate(_TO_RUNS)
     end = 0
@@ -216,6 +225,14 @@ _BASE64URL = Codec(name="base64url", unit=3, width=4)
 
 def decodings(run: bytes, *, binary: bool = False) -> Iterator[Decoded]:
     """Every reading of a run, at each alignment, that has some text in it; with `binary` the others too."""
+    start = 0
+    for part in run.replace(b"~", b".").split(b"."):
+        for decoded in _decodings(part, binary=binary):
+            yield replace(decoded, start=decoded.start + start, end=decoded.end + start)
+        start += len(part) + 1
+
+
+def _decodings(run: bytes, *, binary: bool) -> Iterator[Decoded]:
     codec = _BASE64URL if b"-" in run or b"_" in run else _BASE64
     standard = run.translate(_URLSAFE_TO_STANDARD)
     for offset in range(4):
