@@ -43,18 +43,18 @@ class NotJsonError(ValueError):
 def values(text: bytes, start: int = 0) -> list[Value]:
     """Each string and scalar of `text[start:]`, in order; `NotJsonError` if it is no JSON."""
     found: list[Value] = []
-    end = _read(text, start, found)
+    path: list[str | int] = []
+    end = _read(text, start, found, path)
     if end == len(text.rstrip(b" \t\r\n")):
         return found
     rest = text[end:].lstrip(b" \t\r\n")
     if rest.startswith(b'"'):
-        found.append(Value(path=(), start=len(text) - len(rest) + 1, end=len(text), is_string=True))
+        found.append(Value(path=tuple(path), start=len(text) - len(rest) + 1, end=len(text), is_string=True))
     raise NotJsonError(found)
 
 
-def _read(text: bytes, start: int, found: list[Value]) -> int:
-    """Where the JSON ends that `text` starts with; short of its end if it is cut, or has more than one value."""
-    path: list[str | int] = []
+def _read(text: bytes, start: int, found: list[Value], path: list[str | int]) -> int:
+    """Where reading ended: before the end of `text` if it is cut, or more than one value; `path` is where that was."""
     closing: list[bytes] = []
     end = start
     for token in _TOKEN.finditer(text, start):
@@ -78,7 +78,7 @@ def _read(text: bytes, start: int, found: list[Value]) -> int:
         elif closing and closing[-1] == b"]":
             path[-1] = int(path[-1]) + 1
         end = token.end()
-    return -1 if closing else end
+    return start if closing and end == len(text.rstrip(b" \t\r\n")) else end
 
 
 def _key(raw: bytes) -> str:

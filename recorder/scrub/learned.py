@@ -192,16 +192,16 @@ class Needle:
 
 
 class Learned:
-    """The learned values of one session. Grows while it runs; never forgets."""
+    """The learned values of one session. Grows while it runs, also while another thread searches; never forgets."""
 
     __slots__ = ("_kinds", "has_blanks", "needles", "probes")
 
     def __init__(self) -> None:
         self._kinds: dict[bytes, str] = {}
-        self.needles: list[Needle] = []
+        self.needles: tuple[Needle, ...] = ()
         self.has_blanks = False
         """Whether a value has a character in it that JSON escapes with a letter, a quote or a backslash."""
-        self.probes: dict[bytes, None] = {}
+        self.probes: tuple[bytes, ...] = ()
         """Base64 and hex of values for which no run is long enough to be read by default."""
 
     def __len__(self) -> int:
@@ -217,11 +217,11 @@ class Learned:
         if value not in self._kinds:
             self._kinds[value] = kind
             self.has_blanks = self.has_blanks or any(code < 0x20 or code in b"\"\\'" for code in value)
-            for spelling in _spellings(value):
-                self.needles.append(
-                    Needle(spelling=spelling, inside=views.longest_run(spelling), secret=value, kind=kind)
-                )
-            self.probes.update(dict.fromkeys(_probes(value)))
+            self.needles += tuple(
+                Needle(spelling=spelling, inside=views.longest_run(spelling), secret=value, kind=kind)
+                for spelling in _spellings(value)
+            )
+            self.probes += tuple(dict.fromkeys(_probes(value)))
         return True
 
 

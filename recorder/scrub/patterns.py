@@ -95,8 +95,23 @@ _KEY_NAMES = "api|access|secret|private|auth|account|subscription|shared|signing
 _TOKEN_NAMES = (
     "access|refresh|auth|id|session|security|bearer|bot|api|user|deploy|csrf|xsrf|app|client|service|account|personal"
 )
-_ALONE = r"(?:\A|[^a-z])"
+_ALONE = r"(?:\A|[^a-z_-])"
 
+
+GENERIC = frozenset(
+    (
+        "url-password",
+        "bearer-token",
+        "basic-credentials",
+        "api-key",
+        "token",
+        "secret",
+        "password",
+        "credential",
+        "session",
+    )
+)
+"""The names that say less about a secret than any other row that finds the same."""
 
 PATTERNS: tuple[Pattern, ...] = (
     # Models and the routers in front of them.
@@ -108,7 +123,7 @@ PATTERNS: tuple[Pattern, ...] = (
          "sk-proj- sk-svcacct- sk-admin- sk-None- sk-service-", "sk-proj-" + _MIXED * 4, "sk-proj-YOUR_KEY"),
     _row("openai-session", r"sess-[A-Za-z0-9]{24,}+", "sess-", "sess-" + _MIXED, "sess-of-the-assembly-and-others"),
     # The short form is also DeepSeek's, Moonshot's, DashScope's, Stability's and many gateways'.
-    _row("openai-key", r"(?<![A-Za-z0-9])sk-(?=[A-Za-z_-]{0,63}\d)(?:[A-Za-z0-9]{2,16}-)?[A-Za-z0-9_]{20,}+[A-Za-z0-9_-]*+",
+    _row("openai-key", r"(?<![A-Za-z0-9_-])sk-(?=[A-Za-z_-]{0,63}\d)(?:[A-Za-z0-9]{2,16}-)?[A-Za-z0-9_]{20,}+[A-Za-z0-9_-]*+",
          "sk-", "sk-" + _MIXED + "T3" + "BlbkFJ" + _MIXED, "sk-learn-2024-pipelines-for-beginners"),
     _row("google-key", r"AIza[A-Za-z0-9_-]{30,}+", "AIza", "AIza" + "Sy" + _MIXED + "-_9xYz", "AIzaSy-your-key"),
     _row("google-key", r"AQ\.A[A-Za-z0-9_-]{24,}+", "AQ.A", "AQ." + "Ab8RN6" + _MIXED, "FAQ.Answers"),
@@ -118,9 +133,9 @@ PATTERNS: tuple[Pattern, ...] = (
     _row("xai-key", r"xai-[A-Za-z0-9_]{24,}+", "xai-", "xai-" + _MIXED * 3, "x-ai/grok-xai-compatible-endpoint"),
     _row("groq-key", r"gsk_[A-Za-z0-9]{20,}+", "gsk_", "gsk_" + _MIXED * 2, "gsk_your_groq_api_key_here"),
     _row("perplexity-key", r"pplx-[A-Za-z0-9]{24,}+", "pplx-", "pplx-" + _HEX8 * 6, "pplx-70b-online-chat-and-more"),
-    _row("huggingface-token", r"(?<![A-Za-z0-9])(?:hf|api_org)_[A-Za-z]{30,}+|(?<![A-Za-z0-9])(?:hf|api_org)_[A-Za-z0-9]{24,}+",
+    _row("huggingface-token", r"(?:hf|api_org)_[A-Za-z0-9]{24,}+",
          "hf_ api_org_", "hf_" + _MIXED + "aBcDeFg", "hf_hub_download_from_cache"),
-    _row("replicate-token", r"(?<![A-Za-z0-9])r8_[A-Za-z0-9]{24,}+", "r8_", "r8_" + _MIXED + "aBcDeFgHiJ", "for8_bit_quantised_models"),
+    _row("replicate-token", r"r8_[A-Za-z0-9]{24,}+", "r8_", "r8_" + _MIXED + "aBcDeFgHiJ", "for8_bit_quantised_models"),
     _row("langsmith-key", r"lsv2_(?:pt|sk)_[A-Za-z0-9_]{20,}+", "lsv2_pt_ lsv2_sk_", "lsv2_" + "pt_" + _HEX8 * 4 + "_" + "0a1b2c3d4e", "lsv2_pt_key"),
     _row("langsmith-key", r"(?<![A-Za-z0-9_])ls__[A-Za-z0-9]{24,}+", "ls__", "ls__" + _HEX8 * 4, "calls__and_other_double_scores"),
     _row("fireworks-key", r"(?<![A-Za-z0-9_])fw_[A-Za-z0-9]{20,}+", "fw_", "fw_" + _MIXED, "fw_version_of_the_router"),
@@ -134,7 +149,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _row("tavily-key", r"tvly-[A-Za-z0-9_-]{16,}+", "tvly-", "tvly-" + "dev-" + _MIXED, "tvly-your-key"),
     _row("elevenlabs-key", r"(?<![A-Za-z0-9_])sk_[0-9a-f]{40,}+", "sk_", "sk_" + _HEX8 * 6, "sk_buff_head_init_class_table"),
     # Clouds.
-    _row("aws-key-id", r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[A-Z2-7]{16}(?![A-Za-z0-9])",
+    _row("aws-key-id", r"(?<![A-Z0-9])(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[A-Z2-7]{16}(?![A-Z0-9])",
          "AKIA ASIA ABIA ACCA AROA AIDA", "AKIA" + _UPPER, "AKIANDOTHERWORDSTHATARELONG"),
     _row("aws-bedrock-key", r"ABSK[A-Za-z0-9+/]{40,}+={0,2}|bedrock-api-key-[A-Za-z0-9+/_-]{16,}+={0,2}", "ABSK bedrock-api-key-",
          "ABSK" + "QmVkcm9ja0FQSUtleS" + _MIXED * 3, "bedrock-api-key-name"),
@@ -189,7 +204,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _row("square-token", r"sq0(?:atp|csp|idp)-[A-Za-z0-9_-]{20,}+|(?<![A-Za-z0-9])EAAA[lE][A-Za-z0-9_-]{56,}+", "sq0atp- sq0csp- sq0idp- EAAAl EAAAE",
          "sq0atp-" + _MIXED, "sq0atp-name"),
     _row("shopify-token", r"shp(?:at|ca|pa|ss|ua|tka)_[A-Fa-f0-9]{24,}+", "shpat_ shpca_ shppa_ shpss_ shpua_ shptka_", "shpat_" + _HEX8 * 4, "shpat_name"),
-    _row("twilio-key", r"(?<![A-Za-z0-9])(?:SK|AC)[0-9a-f]{32}(?![A-Za-z0-9])", "SK AC", "SK" + _HEX8 * 4, "SKUs_and_their_number_in_stock"),
+    _row("twilio-key", r"(?<![A-Z0-9])(?:SK|AC)[0-9a-f]{32}(?![0-9a-f])", "SK AC", "SK" + _HEX8 * 4, "SKUs_and_their_number_in_stock"),
     _row("sendgrid-key", r"(?<![A-Za-z0-9])SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+", "SG.", "SG." + _MIXED + "." + _MIXED, "MSG.length"),
     _row("mailgun-key", r"(?<![A-Za-z0-9])(?:key|pubkey)-[0-9a-f]{32}", "key-", "key-" + _HEX8 * 4, "key-value-stores-and-others"),
     _row("mailchimp-key", r"(?<![A-Za-z0-9])[0-9a-f]{32}-us\d{1,2}(?![A-Za-z0-9])", "-us", _HEX8 * 4 + "-us12", "bedrock-runtime-us-east-1"),
@@ -215,7 +230,7 @@ PATTERNS: tuple[Pattern, ...] = (
     # Fields with a credential's name, in JSON, YAML, shells, headers, XML and forms.
     _row("api-key", _field(r"key(?:[-_.]?id)?", 8), "key", '{"mistral_api_key": "' + _MIXED + '"}', '"api_key": "your-key-no-1"',
          Look.FOLDED, rf"(?:{_KEY_NAMES})[-_. ]?"),
-    _row("api-key", _field("key", 24, r"(?=[a-z0-9_-]{24})"), "key", "key=" + _MIXED, '"key": "2024-01-01"', Look.FOLDED, _ALONE),
+    _row("api-key", _field("key", 24, r"(?=[a-z0-9_]{24})"), "key", "key=" + _MIXED, '"key": "2024-01-01"', Look.FOLDED, _ALONE),
     _row("api-key", _field("key", 20, r"(?=[a-z0-9]{20})"), "key", "HOUSE_KEY=" + _MIXED, "cache_key=user-profile-1-page-2-of-3", Look.FOLDED, "_"),
     _row("token", _field("token", 8), "token", "SLACK_BOT_TOKEN=" + "abc123def456", '"completion_tokens": 12345678',
          Look.FOLDED, rf"(?:{_TOKEN_NAMES})[-_. ]?"),

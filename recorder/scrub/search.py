@@ -10,6 +10,7 @@ texts are searched in pieces, and expressions are tried only where one of their 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote_from_bytes
@@ -17,7 +18,7 @@ from urllib.parse import quote_from_bytes
 from recorder.scrub import views
 from recorder.scrub.condensed import Condensed, condense
 from recorder.scrub.learned import Learned
-from recorder.scrub.patterns import PATTERNS, Look, Pattern
+from recorder.scrub.patterns import GENERIC, PATTERNS, Look, Pattern
 from recorder.scrub.placeholder import FEWEST_DIGITS, MOST_DIGITS, mask, placeholder
 from recorder.scrub.streams import is_stream, texts
 
@@ -29,6 +30,7 @@ _OVERLAP = 1 << 14
 _DEEPEST = 5
 """Layers of encodings. Each is shorter than the one around it; a limit, so that no text can be made to be slow."""
 
+_LONGEST_SHIFTED = 512
 _LEAST_WRAPPED = 60
 _LEAST_CONDENSED = 2048
 _MOST_KNOWN = 4096
@@ -241,7 +243,7 @@ class Finder:
     def _inside(self, run: bytes, depth: int, *, binary: bool) -> list[Hit]:
         hits: list[Hit] = []
         for decoded in views.decodings(run, binary=binary):
-            for hit in self._hits(decoded.text, depth + 1):
+            for hit in self._decoded_hits(decoded.text, depth):
                 start, end = decoded.widen(hit.start, hit.end)
                 last = end == len(decoded.text)
                 wrap = Wrap(
@@ -254,6 +256,13 @@ class Finder:
                 first, behind = decoded.source(start, end)
                 hits.append(replace(hit, start=first, end=behind, wraps=(*hit.wraps, wrap)))
         return hits
+
+    def _decoded_hits(self, text: bytes, depth: int) -> list[Hit]:
+        """A key that is sought as a word of its own may have been put behind a letter or two, to shift it in its group."""
+        if len(text) > _LONGEST_SHIFTED:
+            return self._hits(text, depth + 1)
+        shifted = (bytes(shift) + text[shift:] for shift in range(3))
+        return merged(itertools.chain.from_iterable(self._hits(part, depth + 1) for part in shifted))
 
     def _known_clean(self) -> set[bytes]:
         """Runs (ids, names of models) that were read as base64 and hex and had nothing in them; they come again."""
@@ -288,16 +297,20 @@ def _pad(encoded: bytes) -> bytes:
 
 
 def merged(hits: Iterable[Hit]) -> list[Hit]:
-    """The hits in order, those that overlap as one; the longest gives the name, of equal ones the deepest decoded."""
+    """The hits in order, those that overlap as one: the longest, the one that says most, the one decoded deepest."""
     result: list[Hit] = []
     for hit in sorted(hits, key=lambda hit: hit.start):
         if not result or hit.start >= result[-1].end:
             result.append(hit)
             continue
         last = result[-1]
-        longest = hit if hit.end - hit.start >= last.end - last.start else last
+        longest = hit if _weight(hit) >= _weight(last) else last
         result[-1] = replace(longest, start=last.start, end=max(last.end, hit.end))
     return result
+
+
+def _weight(hit: Hit) -> tuple[int, bool]:
+    return hit.end - hit.start, hit.rule not in GENERIC
 
 
 def replaced(text: bytes, edits: Iterable[tuple[int, int, bytes]]) -> bytes:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from recorder import sse
@@ -138,7 +139,10 @@ def _with_marks(node: dict[str, Any], path: Any, marks: list[str]) -> Any:
 
 
 def columns(body: bytes) -> Iterator[Column]:
-    """The texts of a body: apart by their marks, and once more without these where that makes a difference."""
+    """The texts of a body: apart by their marks, and once more without these where that makes a difference.
+
+    What was not sent in turns comes together first, so that a text whose marks change on the way is one.
+    """
     fine: dict[tuple[object, ...], list[tuple[int, int]]] = {}
     coarse: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     apart: dict[tuple[str, ...], set[tuple[object, ...]]] = {}
@@ -149,11 +153,17 @@ def columns(body: bytes) -> Iterator[Column]:
             fine.setdefault(path, []).append(span)
             coarse.setdefault(keys, []).append(span)
             apart.setdefault(keys, set()).add(path)
-    for path, pieces in fine.items():
-        yield _column(body, path, pieces)
-    for keys, pieces in coarse.items():
-        if len(apart[keys]) > 1:
-            yield _column(body, keys, pieces)
+    shared = {keys: pieces for keys, pieces in coarse.items() if len(apart[keys]) > 1}
+    in_turns = {keys for keys in shared if not _is_sequence([fine[path] for path in apart[keys]])}
+    yield from (_column(body, keys, pieces) for keys, pieces in shared.items() if keys not in in_turns)
+    yield from (_column(body, path, pieces) for path, pieces in fine.items())
+    yield from (_column(body, keys, shared[keys]) for keys in in_turns)
+
+
+def _is_sequence(texts_apart: list[list[tuple[int, int]]]) -> bool:
+    """Whether one text ends before the next begins."""
+    ordered = sorted(texts_apart)
+    return all(first[-1] <= second[0] for first, second in pairwise(ordered))
 
 
 def _column(body: bytes, path: tuple[object, ...], pieces: list[tuple[int, int]]) -> Column:
@@ -183,9 +193,9 @@ def _strings(document: _Document) -> Iterator[tuple[tuple[object, ...], int, int
         found = jsontext.values(document.data)
     except jsontext.NotJsonError as error:
         found = error.found
-        if not found:
-            yield ("data",), 0, len(document.data)
-            return
+    if not found or document.data.lstrip()[:1] not in {b"{", b"[", b'"'}:
+        yield ("data",), 0, len(document.data)
+        return
     for path, value in marked(document.data, found, skip=document.is_array):
         if value.is_string:
             yield path, value.start, value.end
