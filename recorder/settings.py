@@ -20,9 +20,12 @@ DEFAULT_GRACE = 5.0
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
 _HOST = re.compile(
-    rf"(?:(?P<scheme>https?)://)?(?P<name>\[[0-9A-Fa-f:.]+\]|(?:\*\.)?{_LABEL}(?:\.{_LABEL})*)(?::(?P<port>\d{{1,5}}))?/?"
+    rf"(?:(?P<scheme>https?)://)?(?P<name>\[[0-9A-Fa-f:.]+\]|(?:\*\.)?{_LABEL}(?:\.{_LABEL})*)(?::(?P<port>[0-9]{{1,5}}))?/?"
 )
-_CONNECT_TO = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*):(?P<port>\d*):(?P<to_host>\[[^\]]*\]|[^:]+):(?P<to_port>\d+)")
+_CONNECT_TO = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]*):(?P<port>[0-9]{0,5})"
+    r":(?P<to_host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(?P<to_port>[0-9]{1,5})"
+)
 # RFC 9110, section 5.1: a field name is a token.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -66,7 +69,7 @@ class ConnectTo:
     to_port: int
 
     def matches(self, host: str, port: int) -> bool:
-        return self.host in ("", host.lower()) and self.port in (None, port)
+        return self.host in ("", host.lower().rstrip(".")) and self.port in (None, port)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +96,8 @@ def parse_host(text: str) -> Host:
     match = _HOST.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"expected a host (openrouter.ai, *.example.com, host:8443, http://host:8000), found {text!r}")
-    name = match["name"].strip("[]").lower()
-    if match["name"].startswith("["):
-        _check_ipv6(name, text)
     port = _port(match["port"], text) if match["port"] else None
-    return Host(name=name, port=port, scheme=match["scheme"] or "https")
+    return Host(name=_name(match["name"], text), port=port, scheme=match["scheme"] or "https")
 
 
 def parse_hosts(text: str) -> tuple[Host, ...]:
@@ -105,6 +105,8 @@ def parse_hosts(text: str) -> tuple[Host, ...]:
     hosts = tuple(parse_host(part) for part in re.split(r"[,\s]+", text) if part)
     if not hosts:
         raise UsageError("expected at least one host to record, found none")
+    if hosts[0].name.startswith("*."):
+        raise UsageError(f"expected one host first, to which the base-URL port leads, found {hosts[0].name!r}")
     return hosts
 
 
@@ -127,14 +129,19 @@ def parse_headers(text: str) -> tuple[str, ...]:
     return names
 
 
+def parse_connect_tos(text: str) -> tuple[ConnectTo, ...]:
+    """Rules in one text, parted by commas or spaces."""
+    return tuple(parse_connect_to(part) for part in re.split(r"[,\s]+", text) if part)
+
+
 def parse_connect_to(text: str) -> ConnectTo:
     match = _CONNECT_TO.fullmatch(text)
     if match is None:
         raise UsageError(f"expected HOST:PORT:ADDR:PORT (as curl's --connect-to), found {text!r}")
     return ConnectTo(
-        host=match["host"].strip("[]").lower(),
+        host=_name(match["host"], text),
         port=_port(match["port"], text) if match["port"] else None,
-        to_host=match["to_host"].strip("[]"),
+        to_host=_name(match["to_host"], text),
         to_port=_port(match["to_port"], text),
     )
 
@@ -146,8 +153,11 @@ def _port(digits: str, text: str) -> int:
     return port
 
 
-def _check_ipv6(name: str, text: str) -> None:
+def _name(host: str, text: str) -> str:
+    """A host's name as connections have it: lower case; an IPv6 address in its short form, without the brackets."""
+    if not host.startswith("["):
+        return host.lower()
     try:
-        ipaddress.IPv6Address(name)
+        return ipaddress.IPv6Address(host.strip("[]")).compressed
     except ValueError:
         raise UsageError(f"expected an IPv6 address in brackets, found {text!r}") from None

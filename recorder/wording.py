@@ -15,14 +15,24 @@ def dollars(amount: float | None) -> str:
     """US dollars; a single answer costs fractions of a cent, so small amounts keep their digits."""
     if amount is None:
         return ""
-    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.6f}".rstrip("0").rstrip(".")
+    if amount >= 1:
+        return f"${amount:,.2f}"
+    if 0 < amount < 0.000_001:
+        return "<$0.000001"
+    return f"${amount:.6f}".rstrip("0").rstrip(".")
 
 
 def duration(nanoseconds: int) -> str:
-    seconds = nanoseconds / 1e9
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    """In the two largest units that say something; what is rounded up to the next unit is told in that unit."""
+    milliseconds = (nanoseconds + 500_000) // 1_000_000
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    seconds, tenths = divmod((milliseconds + 50) // 100, 10)
+    if seconds < 60:
+        return f"{seconds}.{tenths} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds // 60 % 60} min"
 
 
 def moment(what: str, nanoseconds: int | None) -> str:
@@ -30,9 +40,12 @@ def moment(what: str, nanoseconds: int | None) -> str:
 
 
 def size(octets: int) -> str:
-    number = float(octets)
-    for unit in ("B", "KB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+    """Decimal units, as a disk's maker has them; one digit after the point above a kilobyte."""
+    if octets < 1000:
+        return f"{octets} B"
+    number = octets / 1000
+    for unit in ("KB", "MB"):
+        if number < 999.95:  # above, it would be rounded to 1000.0
+            return f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} GB"
