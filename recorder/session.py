@@ -15,9 +15,11 @@ import secrets
 import signal
 import sys
 import time
-from dataclasses import asdict, dataclass
+import unicodedata
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from recorder.errors import RecorderError, UsageError
 
@@ -26,16 +28,23 @@ SUFFIX = ".yaml"
 INCOMPLETE_SUFFIX = ".incomplete.yaml"
 
 # A part of a name becomes a file or a folder, and has to do so on every system that a repository is checked out on.
-_NOT_PORTABLE = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff<>:"\\|?*]')
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
+_NOT_PORTABLE = re.compile(r'[<>:"\\|?*]')
+# Control and format characters (the invisible and those that turn the text around), lone surrogates, line ends.
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file: superscript digits count as digits.
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
 _LONGEST_PART = 200  # bytes: file systems take 255, and the longest name beside a cassette is NAME.incomplete.yaml.lock
+_LONGEST_NAME = 600  # bytes: macOS takes paths of 1,024, the cassette folder's own included
+_SHOWN = 60  # characters of a name that is refused
 
 
 def check_name(name: str) -> str:
     """`name` if it can be a session's, else `UsageError`. A `/` makes folders, as in go-vcr's `testdata/T.Name()`."""
-    for part in name.split("/"):
-        if fault := _fault(part):
-            raise UsageError(f"expected a session's name such as weather or TestAgent/weather, found {name!r}: {fault}")
+    too_long = len(_octets(name)) > _LONGEST_NAME
+    fault = f"longer than {_LONGEST_NAME} bytes" if too_long else next(filter(None, map(_fault, name.split("/"))), "")
+    if fault:
+        shown = name if len(name) <= _SHOWN else name[:_SHOWN] + "…"
+        raise UsageError(f"expected a session's name such as weather or TestAgent/weather, found {shown!r}: {fault}")
     return name
 
 
@@ -44,14 +53,20 @@ def _fault(part: str) -> str:
     faults = (
         (not part, "an empty part"),
         (part in (".", ".."), f"{part!r} would lead elsewhere"),
-        (_NOT_PORTABLE.search(part), 'one of <>:"\\|?*, a control character, or what is not Unicode'),
+        (_NOT_PORTABLE.search(part), 'one of <>:"\\|?*'),
+        (not _UNSEEN.isdisjoint(map(unicodedata.category, part)), "a character that cannot be seen, or no character"),
+        (not unicodedata.is_normalized("NFC", part), "letters and accents apart (it is not in Unicode's form NFC)"),
         (part != part.strip() or part.endswith("."), "a space or a dot at an end"),
         (part.startswith(("-", "~", "@")), f"a part that starts with {part[:1]!r}"),
         (_RESERVED.fullmatch(part), f"{part!r} is reserved on Windows"),
         (part.lower().endswith((".yaml", ".incomplete")), "its ending, which is added by itself"),
-        (len(part.encode(errors="replace")) > _LONGEST_PART, f"a part longer than {_LONGEST_PART} bytes"),
+        (len(_octets(part)) > _LONGEST_PART, f"a part longer than {_LONGEST_PART} bytes"),
     )
     return next((words for wrong, words in faults if wrong), "")
+
+
+def _octets(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
 
 
 def name_for(moment: float) -> str:
@@ -75,7 +90,7 @@ def names_in(folder: Path) -> list[str]:
 
 def state_folder() -> Path:
     if chosen := os.environ.get("RECORDER_STATE_DIR"):
-        return Path(chosen)
+        return Path(chosen).absolute()
     return _user_folder("XDG_STATE_HOME", ".local/state")
 
 
@@ -109,24 +124,42 @@ class Running:
     log: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a recorder ended. `status`: its exit status, None if it was killed. `said`: its last words."""
+
+    status: int | None
+    said: str
+
+
 class Registration:
     """Keeps a recorder in the list of those running until `close`, or the end of the process, whichever comes first."""
 
     def __init__(self, running: Running, folder: Path) -> None:
-        _make_private(folder)
         self._path = folder / f"{running.pid}-{secrets.token_hex(4)}.json"
         # Locked before it has its name: nobody can see it free and take it for stale.
         draft = self._path.with_suffix(".new")
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        self._file: IO[str] = os.fdopen(descriptor, "w", encoding="utf-8")
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        json.dump(asdict(running), self._file)
-        self._file.flush()
-        draft.replace(self._path)
+        make_private(folder)
+        try:
+            descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            self._file: IO[str] = os.fdopen(descriptor, "w", encoding="utf-8")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._write(asdict(running))
+            draft.replace(self._path)
+        except OSError as error:
+            raise _no_state(folder, error) from error
 
-    def close(self) -> None:
-        self._path.unlink(missing_ok=True)
-        self._file.close()
+    def close(self, ended: Ended) -> None:
+        """Leave the list. Whoever waits in `stop` holds the file open, and reads there how it ended."""
+        self._path.unlink(missing_ok=True)  # first, so that nobody looks in while it is being written
+        with self._file:
+            self._write(asdict(ended))
+
+    def _write(self, content: dict[str, Any]) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        json.dump(content, self._file)
+        self._file.flush()
 
 
 def running(folder: Path) -> list[Running]:
@@ -141,17 +174,21 @@ def _read(path: Path) -> Running | None:
             if _free(file):
                 path.unlink(missing_ok=True)
                 return None
-            return Running(**json.load(file))
+            content = json.load(file)
+            # Another version of the recorder may know more.
+            return Running(**{known.name: content[known.name] for known in fields(Running) if known.name in content})
     except FileNotFoundError:  # it stopped while we looked
         return None
     except (OSError, ValueError, TypeError) as error:
+        if not path.exists():  # it stopped while we read
+            return None
         raise RecorderError(f"expected a running recorder's state in {path}, found {error}; remove the file") from error
 
 
 def _free(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
     return True
 
@@ -170,28 +207,46 @@ def find(entries: list[Running], name: str) -> Running:
     )
 
 
-def stop(entry: Running, folder: Path, *, timeout: float) -> bool:
-    """Ask a recorder to stop and wait until it has; False if it has not after `timeout` seconds."""
+def stop(entry: Running, folder: Path, *, timeout: float) -> Ended | None:
+    """Ask a recorder to stop and wait until it has; None if it has not after `timeout` seconds."""
+    with ExitStack() as files:
+        # Opened first: the file loses its name when the recorder ends, and tells how it did.
+        opened = [files.enter_context(path.open(encoding="utf-8")) for path in folder.glob(f"{entry.pid}-*.json")]
+        if not all(map(_free, opened)):  # it lives, so the pid is still its own
+            _terminate(entry)
+        deadline = time.monotonic() + timeout
+        while not all(map(_free, opened)):
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.02)
+        return next(filter(None, map(_ended, opened)), Ended(status=None, said=""))
+
+
+def _terminate(entry: Running) -> None:
     try:
         os.kill(entry.pid, signal.SIGTERM)
     except ProcessLookupError:
-        return True
+        return
     except PermissionError as error:
         raise RecorderError(
             f"expected to stop pid {entry.pid} ({entry.session}), found it is another user's"
         ) from error
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if entry not in running(folder):
-            return True
-        time.sleep(0.05)
-    return False
 
 
-def _make_private(folder: Path) -> None:
+def _ended(file: IO[str]) -> Ended | None:
+    try:
+        return Ended(**json.load(file))
+    except (ValueError, TypeError):  # what it wrote while it ran: it was killed
+        return None
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that is the user's alone, if it is not there."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise RecorderError(
-            f"expected a folder for the state of running recorders at {folder}, found {error}"
-        ) from error
+        raise _no_state(folder, error) from error
+
+
+def _no_state(folder: Path, error: OSError) -> RecorderError:
+    return RecorderError(f"expected a folder for the state of running recorders at {folder}, found {error}")

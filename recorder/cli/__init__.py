@@ -6,6 +6,7 @@ Errors are one line on standard error; the exit status is 2 for a wrong call, 1 
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Mapping
 from typing import NoReturn
@@ -13,7 +14,7 @@ from typing import NoReturn
 import click
 
 from recorder import __version__
-from recorder.errors import RecorderError
+from recorder.errors import RecorderError, UsageError
 
 # Where each command lives, in the order of `recorder --help`. One import of mitmproxy costs more than a whole `list`.
 _COMMANDS: Mapping[str, str] = {
@@ -21,7 +22,7 @@ _COMMANDS: Mapping[str, str] = {
     "run": "recorder.cli.run",
     "stop": "recorder.cli.sessions",
     "status": "recorder.cli.sessions",
-    "list": "recorder.cli.sessions",
+    "list": "recorder.cli.cassettes",
     "env": "recorder.cli.sessions",
     "demo": "recorder.cli.demo",
 }
@@ -42,25 +43,34 @@ class _Group(click.Group):
         return command
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Group,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="recorder", message="%(prog)s %(version)s")
-def recorder() -> None:
+@click.pass_context
+def recorder(context: click.Context) -> None:
     """Record LLM traffic once, replay it in tests forever."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(UsageError.exit_code)
 
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files go out as they are on disk
     try:
-        status = recorder.main(standalone_mode=False)
+        status = recorder.main(prog_name="recorder", standalone_mode=False)
     except click.ClickException as error:
         _fail(_one_line(error), error.exit_code)
     except RecorderError as error:
         _fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)  # as a shell has it for Ctrl-C
-    except BrokenPipeError:  # `recorder list | head`: nobody reads on, which is no failure of ours
-        sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:  # a disk that is full, a folder that may not be read
+        _fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), RecorderError.exit_code)
     sys.exit(status if isinstance(status, int) else 0)
 
 

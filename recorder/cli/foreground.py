@@ -7,21 +7,25 @@ import logging
 import os
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+
+import click
 
 from recorder import environment
 from recorder.errors import RecorderError
 from recorder.recording import Recorded, Recording, Summary
-from recorder.session import Registration, Running, cassette_path, state_folder
+from recorder.session import Ended, Registration, Running, cassette_path, state_folder
 from recorder.settings import Settings
 
 if TYPE_CHECKING:
     from recorder.proxy.master import Doors, Proxy
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Meanwhile = Callable[["Proxy", asyncio.Task[None], "Doors"], Awaitable[int]]
 
 
@@ -29,7 +33,8 @@ Meanwhile = Callable[["Proxy", asyncio.Task[None], "Doors"], Awaitable[int]]
 class Job:
     """What one recorder is to do.
 
-    `meanwhile` is called when it serves, has to see to its end, and gives the exit status. `on_recorded` is told of each
+    `meanwhile` is called when it serves and has to see to its end, which a signal brings as well unless it says
+    otherwise; it gives the exit status. `on_recorded` is told of each
     exchange on disk, `on_stopped` of what the session came to. `log`: the file that this process prints to, or "".
     """
 
@@ -45,38 +50,62 @@ def serve(job: Job) -> int:
     _log_to_stderr()
     # First the lock: a second recorder is told at once who holds it, before the second that mitmproxy takes to load.
     recording = Recording.start(job.settings, now=time.time_ns(), salt=secrets.token_bytes(16), environ=os.environ)
+    run = _Run(job, recording)
+    ended = Ended(status=1, said="")
     try:
-        return asyncio.run(_serve(job, recording))
+        ended = asyncio.run(run.to_its_end())
+    except RecorderError as error:
+        ended = Ended(status=error.exit_code, said=str(error))
+        raise
     finally:
         recording.close()
+        # Last, when the ports are free and the cassette is let go of: `recorder stop` waits for it.
+        if run.registration:
+            run.registration.close(ended)
+    assert ended.status is not None
+    if job.log and ended.status == 0:
+        Path(job.log).unlink(missing_ok=True)
+    return ended.status
 
 
-async def _serve(job: Job, recording: Recording) -> int:
-    from recorder.proxy.master import Proxy  # noqa: PLC0415 - loads mitmproxy
+class _Run:
+    """One job under way; `registration` is its entry in the list of those running, once it serves."""
 
-    ready: asyncio.Future[Doors] = asyncio.get_running_loop().create_future()
-    proxy = Proxy(
-        job.settings,
-        recording,
-        on_ready=ready.set_result,
-        on_recorded=job.on_recorded,
-        on_stopped=lambda summary: job.on_stopped(summary) if ready.done() else None,
-    )
-    serving = asyncio.create_task(proxy.run())
-    waited: set[asyncio.Future[Any]] = {serving, ready}
-    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-    if not ready.done():
-        await serving
-        raise RecorderError("expected the proxy to serve, found that it stopped at once")
-    doors = ready.result()
-    registration = Registration(_describe(job, doors), state_folder())
-    try:
+    def __init__(self, job: Job, recording: Recording) -> None:
+        self._job = job
+        self._recording = recording
+        self._said = ""
+        self.registration: Registration | None = None
+
+    async def to_its_end(self) -> Ended:
+        from recorder.proxy.master import Proxy  # noqa: PLC0415 - loads mitmproxy
+
+        job = self._job
+        ready: asyncio.Future[Doors] = asyncio.get_running_loop().create_future()
+        proxy = Proxy(
+            job.settings,
+            self._recording,
+            on_ready=ready.set_result,
+            on_recorded=job.on_recorded,
+            on_stopped=lambda summary: self._stopped(summary) if ready.done() else None,
+        )
+        serving = asyncio.create_task(proxy.run())
+        waited: set[asyncio.Future[Any]] = {serving, ready}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            await serving
+            raise RecorderError("expected the proxy to serve, found that it stopped at once")
+        doors = ready.result()
+        on_signals(_STOPPING, lambda _: proxy.stop())  # who finds the entry may stop it
+        self.registration = Registration(_describe(job, doors), state_folder())
         status = await job.meanwhile(proxy, serving, doors)
         proxy.stop()
         await serving
-    finally:
-        registration.close()
-    return status or (1 if proxy.failure else 0)
+        return Ended(status=status or (1 if proxy.failure else 0), said=proxy.failure or self._said)
+
+    def _stopped(self, summary: Summary) -> None:
+        self._said = summary.line()
+        self._job.on_stopped(summary)
 
 
 def _describe(job: Job, doors: Doors) -> Running:
@@ -98,7 +127,18 @@ def _describe(job: Job, doors: Doors) -> Running:
 def on_signals(numbers: tuple[signal.Signals, ...], call: Callable[[signal.Signals], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in numbers:
+        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+            continue  # nohup
         loop.add_signal_handler(number, call, number)
+
+
+def say(text: str, *, to: str = "stdout") -> None:
+    """Print a line. That nobody reads it any more (`recorder start | head`) is no reason to stop recording."""
+    stream: IO[str] = getattr(sys, to)
+    try:
+        click.echo(text, file=stream)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # else it would be tried again at exit
 
 
 def summary_line(summary: Summary) -> str:

@@ -6,14 +6,16 @@ upwards; its keys are the options' long names.
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 import recorder
 from recorder import settings as setting
@@ -23,7 +25,10 @@ from recorder.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PATHS = ("cassette-dir", "certs", "upstream-ca")  # in a file they are meant from the file's folder
-_KEYS = ("session", "host", "layout", "keep-header", "port", "base-url-port", "connect-to", "grace", *_PATHS)
+_SEVERAL = ("host", "keep-header", "connect-to")
+_SINGLE = ("session", "layout", "port", "base-url-port", "grace", "base-url", "detach")
+KEYS = (*_SINGLE, *_SEVERAL, *_PATHS)
+"""Every setting that a file may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,29 +36,41 @@ class ConfigFile:
     """What the nearest file says, by the options' long names; `path` None where there is no file."""
 
     path: Path | None
-    values: dict[str, Any]
+    values: dict[str, str | list[str]]
 
 
 def option(*flags: str, **attributes: Any) -> Callable[[F], F]:
     """`click.option` that can also be set as `RECORDER_…` and in the file."""
-    name = next(flag for flag in flags if flag.startswith("--")).split("/")[0].removeprefix("--")
-    attributes.setdefault("envvar", f"RECORDER_{name.replace('-', '_').upper()}")
+    key = next(flag for flag in flags if flag.startswith("--")).split("/")[0].removeprefix("--")
+    attributes.setdefault("envvar", f"RECORDER_{key.replace('-', '_').upper()}")
     attributes.setdefault("show_default", True)
-    return click.option(*flags, cls=_Option, **attributes)
+    return click.option(*flags, cls=_Option, key=key, **attributes)
 
 
 class _Option(click.Option):
-    """An option that asks the file when neither flag nor environment has it."""
+    """An option that asks the file when neither flag nor environment has it, and says where a wrong value stands."""
 
-    def get_default(self, ctx: click.Context, call: bool = True) -> Any:
-        if not ctx.resilient_parsing and call and (value := _from_file(self)) is not None:
-            return value
-        return super().get_default(ctx, call=call)
+    def __init__(self, *arguments: Any, key: str, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self._key = key
 
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
+        value, source = super().consume_value(ctx, opts)
+        if source is ParameterSource.DEFAULT and self._key in (values := config_file().values):
+            return values[self._key], ParameterSource.DEFAULT_MAP
+        return value, source
 
-def _from_file(parameter: click.Option) -> Any:
-    assert parameter.name is not None
-    return config_file().values.get(parameter.name.replace("_", "-"))
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        try:
+            return super().process_value(ctx, value)
+        except click.BadParameter as error:
+            assert self.name is not None
+            source = ctx.get_parameter_source(self.name)
+            if source is ParameterSource.DEFAULT_MAP:
+                raise UsageError(f"{config_file().path}: {self._key}: {error.message}") from error
+            if source is ParameterSource.ENVIRONMENT:
+                raise UsageError(f"{self.envvar}: {error.message}") from error
+            raise
 
 
 _read: dict[Path, ConfigFile] = {}
@@ -77,6 +94,7 @@ def _find_config(folder: Path) -> ConfigFile:
 
 
 def _table(path: Path) -> dict[str, Any] | None:
+    """The settings in a file; None for a `pyproject.toml` that says nothing of us."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -85,18 +103,32 @@ def _table(path: Path) -> dict[str, Any] | None:
         raise UsageError(f"{path}: expected TOML, found {error}") from error
     if path.name == "recorder.toml":
         return content
-    table = content.get("tool", {}).get("recorder")
-    return table if isinstance(table, dict) else None
+    tools = content.get("tool")
+    table = tools.get("recorder") if isinstance(tools, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise UsageError(f"{path}: expected a table [tool.recorder], found {table!r}")
+    return table
 
 
-def _checked(path: Path, table: dict[str, Any]) -> dict[str, Any]:
-    values = {}
-    for key, value in table.items():
-        name = key.replace("_", "-")
-        if name not in _KEYS:
-            raise UsageError(f"{path}: expected one of the settings {', '.join(_KEYS)}, found {key!r}")
-        values[name] = str(path.parent / value) if name in _PATHS and isinstance(value, str) else value
+def _checked(path: Path, table: dict[str, Any]) -> dict[str, str | list[str]]:
+    """The settings as text, as flags and the environment have them, so that one check serves all."""
+    values: dict[str, str | list[str]] = {}
+    for written, value in table.items():
+        key = written.replace("_", "-")
+        if key not in KEYS:
+            raise UsageError(f"{path}: expected one of the settings {', '.join(KEYS)}, found {written!r}")
+        if key in _SEVERAL and isinstance(value, list):
+            values[key] = [_text(path, key, item) for item in value]
+        else:
+            text = _text(path, key, value)
+            values[key] = [text] if key in _SEVERAL else str(path.parent / text) if key in _PATHS else text
     return values
+
+
+def _text(path: Path, key: str, value: Any) -> str:
+    if not isinstance(value, str | int | float):
+        raise UsageError(f"{path}: {key}: expected one value, found {value!r}")
+    return str(value)
 
 
 def recording_options(command: F) -> F:
@@ -159,6 +191,10 @@ def settings_from(
     base_url_port: int,
 ) -> Settings:
     """The values of `recording_options` as settings; `UsageError` for one that cannot be used."""
+    if not math.isfinite(grace):
+        raise UsageError(f"expected a number of seconds for --grace, found {grace}")
+    if port and port == base_url_port:
+        raise UsageError(f"expected two ports, found {port} for --port and for --base-url-port")
     return Settings(
         session=check_name(session),
         cassette_dir=cassette_dir,
@@ -168,7 +204,7 @@ def settings_from(
         port=port,
         base_url_port=base_url_port,
         certs=certs or default_certs(),
-        connect_to=tuple(map(setting.parse_connect_to, connect_to)),
+        connect_to=setting.parse_connect_tos(" ".join(connect_to)),
         upstream_ca=upstream_ca,
         grace=grace,
     )

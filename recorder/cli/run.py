@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,7 @@ import click
 from recorder import environment
 from recorder.cli import foreground
 from recorder.cli.options import option, recording_options, settings_from
-from recorder.errors import UsageError
+from recorder.errors import RecorderError, UsageError
 from recorder.recording import Recorded
 from recorder.settings import Settings
 
@@ -40,37 +41,66 @@ def run_command(*, base_url: bool, verbose: bool, command: tuple[str, ...], **va
 
 
 def _run(settings: Settings, command: tuple[str, ...], *, base_url: bool, verbose: bool) -> int:
-    async def run_it(_proxy: Proxy, _serving: asyncio.Task[None], doors: Doors) -> int:
+    async def run_it(proxy: Proxy, _serving: asyncio.Task[None], doors: Doors) -> int:
         variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle)
         if base_url:
             variables |= environment.base_url_variables(port=doors.base_url_port, host=settings.hosts[0].name)
-        child = await asyncio.create_subprocess_exec(*command, env={**os.environ, **variables})
-
-        def pass_on(number: signal.Signals) -> None:
-            if child.returncode is None and not (number in _FROM_THE_KEYBOARD and _in_foreground()):
-                child.send_signal(number)
-
-        foreground.on_signals(_PASSED_ON, pass_on)
-        status = await child.wait()
-        return status if status >= 0 else 128 - status  # as a shell tells of a signal
+        return await _Child(command, variables).run(at_once=proxy.stop)
 
     def show(recorded: Recorded) -> None:
         if verbose or recorded.incomplete:  # among the command's own output, so only what is asked for or amiss
-            click.echo(recorded.line(), err=True)
+            foreground.say(recorded.line(), to="stderr")
 
     return foreground.serve(
         foreground.Job(
             settings=settings,
             meanwhile=run_it,
             on_recorded=show,
-            on_stopped=lambda summary: click.echo(foreground.summary_line(summary), err=True),
+            on_stopped=lambda summary: foreground.say(foreground.summary_line(summary), to="stderr"),
         )
     )
+
+
+class _Child:
+    """The command as a process. Signals that we get are passed on to it as long as it runs."""
+
+    def __init__(self, command: tuple[str, ...], variables: Mapping[str, str]) -> None:
+        self._command = command
+        self._variables = variables
+        self._process: asyncio.subprocess.Process | None = None
+        self._early: list[signal.Signals] = []
+
+    async def run(self, *, at_once: Callable[[], None]) -> int:
+        """The exit status, as a shell has it. A signal that comes after the end calls `at_once`."""
+
+        def pass_on(number: signal.Signals) -> None:
+            if self._process is None:
+                self._early.append(number)
+            elif self._process.returncode is not None:
+                at_once()  # what is waited for are streams that it left under way
+            elif not (number in _FROM_THE_KEYBOARD and _in_foreground()):
+                self._process.send_signal(number)
+
+        foreground.on_signals(_PASSED_ON, pass_on)
+        try:
+            self._process = await asyncio.create_subprocess_exec(*self._command, env={**os.environ, **self._variables})
+        except OSError as error:
+            raise RecorderError(f"expected a command to run, found {self._command[0]!r}: {error.strerror}") from error
+        for number in self._early:
+            pass_on(number)
+        status = await self._process.wait()
+        return status if status >= 0 else 128 - status
 
 
 def _in_foreground() -> bool:
     """Whether a Ctrl-C at the keyboard has reached the command already, which is in our process group."""
     try:
-        return os.tcgetpgrp(0) == os.getpgrp()
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)

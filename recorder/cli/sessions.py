@@ -1,4 +1,4 @@
-"""The sessions: those running (`status`, `stop`, `env`) and those recorded (`list`)."""
+"""The sessions that are being recorded now: `status`, `stop`, `env`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
 from recorder import environment, session, wording
-from recorder import settings as setting
-from recorder.cassette import survey
-from recorder.cli.options import option
-from recorder.errors import CassetteError, RecorderError
+from recorder.errors import RecorderError
 
 _STOP_MARGIN = 10.0  # seconds beyond the grace period, for writing and closing
 
@@ -25,24 +21,38 @@ _STOP_MARGIN = 10.0  # seconds beyond the grace period, for writing and closing
 @click.option("--all", "every", is_flag=True, help="Stop every running session.")
 def stop_command(*, name: str | None, every: bool) -> int:
     """Stop a running session in order, and wait until it has."""
+    if every and name is not None:
+        raise click.UsageError("expected the name of a session or --all, found both")
     folder = session.state_folder()
     entries = session.running(folder)
-    if every:
-        chosen = entries
-    elif name is not None:
-        chosen = [session.find(entries, name)]
-    elif len(entries) == 1:
-        chosen = entries
-    else:
-        names = ", ".join(entry.session for entry in entries) or "none is running"
-        raise click.UsageError(f"expected the name of a session, or --all ({names})")
-    late = [entry for entry in chosen if not session.stop(entry, folder, timeout=entry.grace + _STOP_MARGIN)]
-    for entry in chosen:
-        if entry not in late:
-            click.echo(f"stopped {entry.session}: {entry.cassette}")
-    if late:
-        raise RecorderError(f"expected {late[0].session} (pid {late[0].pid}) to stop, found it still running")
+    chosen = entries if every else [_the_one(entries, name)]
+    amiss = [fault for entry in chosen if (fault := _stop(entry, folder))]
+    if amiss:
+        raise RecorderError("; ".join(amiss))
     return 0
+
+
+def _the_one(entries: list[session.Running], name: str | None) -> session.Running:
+    """The running session of that name; without a name, the only one."""
+    if name is not None:
+        return session.find(entries, name)
+    if len(entries) == 1:
+        return entries[0]
+    names = ", ".join(entry.session for entry in entries) or "none is running"
+    raise RecorderError(f"expected the name of a session, found none ({names})")
+
+
+def _stop(entry: session.Running, folder: Path) -> str:
+    """Stop one session and tell of it; what went wrong, "" if nothing did."""
+    ended = session.stop(entry, folder, timeout=entry.grace + _STOP_MARGIN)
+    if ended is None:
+        return f"expected {entry.session} (pid {entry.pid}) to stop, found it still running"
+    if ended.status is None:
+        return f"expected {entry.session} (pid {entry.pid}) to stop in order, found that it had been killed"
+    if ended.status:
+        return f"{entry.session} failed: {ended.said}" + (f"; see {entry.log}" if entry.log else "")
+    click.echo(f"stopped {entry.session}: {entry.cassette}: {ended.said}")
+    return ""
 
 
 @click.command("status")
@@ -59,7 +69,7 @@ def status_command(*, as_json: bool) -> None:
             (
                 entry.session,
                 str(entry.pid),
-                wording.duration(int((time.time() - entry.started) * 1e9)),
+                wording.duration(max(0, int((time.time() - entry.started) * 1e9))),
                 f"http://127.0.0.1:{entry.port}",
                 environment.base_url(port=entry.base_url_port, host=entry.host),
                 entry.cassette,
@@ -69,59 +79,6 @@ def status_command(*, as_json: bool) -> None:
         click.echo(table(("SESSION", "PID", "UP", "PROXY", "BASE URL", "CASSETTE"), rows))
 
 
-@click.command("list")
-@option(
-    "--cassette-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=setting.DEFAULT_CASSETTE_DIR,
-    help="Folder of the cassettes.",
-)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def list_command(*, cassette_dir: Path, as_json: bool) -> None:
-    """List the sessions that have been recorded."""
-    if not cassette_dir.is_dir():
-        raise RecorderError(f"expected a folder of cassettes at {cassette_dir}, found none; see --cassette-dir")
-    running = {entry.cassette for entry in session.running(session.state_folder())}
-    found = [_look_at(cassette_dir, name, running) for name in session.names_in(cassette_dir)]
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-    elif not found:
-        click.echo(f"no cassettes in {cassette_dir}")
-    else:
-        rows = [
-            (
-                entry["session"],
-                "-" if entry["interactions"] is None else str(entry["interactions"]),
-                wording.size(entry["bytes"]),
-                time.strftime("%Y-%m-%d %H:%M", time.localtime(entry["modified"])),
-                entry["state"],
-            )
-            for entry in found
-        ]
-        click.echo(table(("SESSION", "INTERACTIONS", "SIZE", "LAST RECORDED", "STATE"), rows))
-
-
-def _look_at(folder: Path, name: str, running: set[str]) -> dict[str, Any]:
-    path = folder / f"{name}{session.SUFFIX}"
-    status = path.stat()
-    try:
-        surveyed = survey(path.read_bytes(), str(path))
-        count: int | None = surveyed.count
-        state = "torn" if surveyed.torn else "whole"
-    except CassetteError as error:
-        count, state = None, f"damaged: {error}"
-    if str(path.absolute()) in running:
-        state = "running"
-    return {
-        "session": name,
-        "interactions": count,
-        "bytes": status.st_size,
-        "modified": status.st_mtime,
-        "state": state,
-        "path": str(path),
-    }
-
-
 @click.command("env")
 @click.argument("name", required=False)
 @click.option("--shell", type=click.Choice(environment.SHELLS), default="sh", show_default=True)
@@ -129,7 +86,7 @@ def _look_at(folder: Path, name: str, running: set[str]) -> dict[str, Any]:
 def env_command(*, name: str | None, shell: str, base_url: bool) -> None:
     """Print what to set in a client's environment: eval "$(recorder env NAME)"."""
     entries = session.running(session.state_folder())
-    entry = entries[0] if name is None and len(entries) == 1 else session.find(entries, name or "")
+    entry = _the_one(entries, name)
     variables = environment.proxy_variables(port=entry.port, bundle=Path(entry.bundle))
     if base_url:
         variables |= environment.base_url_variables(port=entry.base_url_port, host=entry.host)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import recorder
 from recorder.cli import foreground
 from recorder.cli.options import option, recording_options, settings_from
 from recorder.errors import RecorderError
-from recorder.session import cassette_path, running, state_folder
+from recorder.session import cassette_path, make_private, running, state_folder
 from recorder.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,11 +40,10 @@ def start_command(*, detach: bool, log: str, **values: Any) -> int:
 
 
 def _foreground(settings: Settings, log: str) -> int:
-    async def until_stopped(proxy: Proxy, serving: asyncio.Task[None], doors: Doors) -> int:
-        foreground.on_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), lambda _: proxy.stop())
+    async def until_stopped(_proxy: Proxy, serving: asyncio.Task[None], doors: Doors) -> int:
         path = cassette_path(settings.cassette_dir, settings.session)
-        click.echo(f"Recording {', '.join(host.name for host in settings.hosts)} to {path}. Ctrl-C stops.\n")
-        click.echo("\n".join(foreground.client_lines(doors, host=settings.hosts[0].name)) + "\n")
+        foreground.say(f"Recording {', '.join(host.name for host in settings.hosts)} to {path}. Ctrl-C stops.\n")
+        foreground.say("\n".join(foreground.client_lines(doors, host=settings.hosts[0].name)) + "\n")
         await asyncio.wait({serving})
         return 0
 
@@ -52,8 +51,8 @@ def _foreground(settings: Settings, log: str) -> int:
         foreground.Job(
             settings=settings,
             meanwhile=until_stopped,
-            on_recorded=lambda recorded: click.echo(recorded.line()),
-            on_stopped=lambda summary: click.echo(foreground.summary_line(summary)),
+            on_recorded=lambda recorded: foreground.say(recorded.line()),
+            on_stopped=lambda summary: foreground.say(foreground.summary_line(summary)),
             log=log,
         )
     )
@@ -62,18 +61,31 @@ def _foreground(settings: Settings, log: str) -> int:
 def _detach(settings: Settings) -> int:
     """Start the same command again in the background, and wait until it serves."""
     folder = state_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(folder)
     log = folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
     descriptor = os.open(log, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "recorder", *sys.argv[1:], "--foreground", "--log", str(log)],
+            # -P: a folder named `recorder` where the user works is not this program.
+            [sys.executable, "-P", "-m", "recorder", *sys.argv[1:], "--foreground", "--log", str(log)],
+            env=_finding_this_package(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
-    return _wait_until_it_serves(process, folder, log, settings)
+    try:
+        return _wait_until_it_serves(process, folder, log, settings)
+    except BaseException:  # Ctrl-C while it starts: it would go on unseen
+        process.terminate()
+        raise
+
+
+def _finding_this_package() -> dict[str, str]:
+    """The environment in which the child finds this very package, which may not be installed."""
+    root = str(Path(recorder.__file__).parents[1])
+    path = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root}
 
 
 def _wait_until_it_serves(process: subprocess.Popen[bytes], folder: Path, log: Path, settings: Settings) -> int:
@@ -92,5 +104,4 @@ def _wait_until_it_serves(process: subprocess.Popen[bytes], folder: Path, log: P
             process.returncode = 0  # it lives on by design: Popen need not warn about it
             return 0
         time.sleep(0.02)
-    process.terminate()
     raise RecorderError(f"expected the recorder to serve within {_DETACH_WAIT:.0f} seconds, found nothing; see {log}")
