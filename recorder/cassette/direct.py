@@ -279,14 +279,23 @@ class DirectReader:
         raw = self._data[position : end.end()]
         text = b"\n".join(raw.split(b"\n" + block.pad)).removeprefix(block.pad)  # faster than `replace`
         if not header[1]:
-            if text.startswith(b"\n"):
-                self.candidate = 6
-            if text.lstrip(b"\n")[:1] in (b"", b" ", b"\t"):
-                raise ForeignError  # nothing, or the indentation is not what it seems
+            self._without_digit(text, end.end())
         _check(text, tabs=True)
         if header[2] != b"+":
             text = text.rstrip(b"\n") + (b"" if header[2] else b"\n")
         return text, end.end()
+
+    def _without_digit(self, text: bytes, end: int) -> None:
+        """Refuse a block whose indentation a reader would not find, or find elsewhere; see which go-yaml wrote it."""
+        if text.startswith(b"\n"):
+            self.candidate = 6
+        first = text.lstrip(b"\n")[:1]
+        if first in (b" ", b"\t"):
+            raise ForeignError
+        if not first:
+            # No text at all: cut off in the indentation of its first line?
+            rest = self._data[end : end + _LONGEST_START]
+            raise ForeignError if rest.strip(b" ") or end + len(rest) < len(self._data) else TornError
 
     def _flow(self, token: bytes) -> bytes:
         """A string on one line: plain, in quotes, or `!!binary`."""

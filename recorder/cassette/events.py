@@ -188,12 +188,12 @@ class _Events:
         if not isinstance(event, yaml.SequenceStartEvent):
             self.refuse(self._line(event), "a list of interactions", _kind(event))
         self._plainness(event)
+        mark: Any = event.start_mark
         found = []
         while not isinstance(item := self._next(), yaml.SequenceEndEvent):
             found.append(self._interaction(item))
             self._left = _MOST_EVENTS
-        dash = None if event.flow_style or not found else event.start_mark.column
-        return tuple(found), dash
+        return tuple(found), None if event.flow_style or not found else mark.column
 
     def _interaction(self, event: Any) -> Interaction:
         node = self._node(event, 2)
