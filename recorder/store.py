@@ -287,19 +287,15 @@ class _File:
         """Learn the layout, the count and the end of a file that was there before us; cut off a torn tail."""
         assert self._fd is not None
         self.size = os.fstat(self._fd).st_size
-        if not self.size:
-            return
         data = b"".join(self._copy(0, self.size))
         # A power cut can leave the new length over blocks that were never written: zeros, part of the torn tail.
         text = data.rstrip(b"\0")
-        found = cassette.survey(text, str(self.path))
-        self.count = found.count
-        if found.count:
-            self.layout = found.layout
-        elif data[: found.end].endswith(_NO_ITEMS):  # its own head, comments and all
-            self._head = data[: found.end].removesuffix(b"\n").removesuffix(b" []") + b"\n"
+        found = cassette.survey(text, str(self.path), self.layout)
+        self.layout, self.count = found.layout, found.count
         if found.torn or len(text) < len(data):
             self._cut_off(data[found.end :], found.end)
+        elif not found.count and text.endswith(_NO_ITEMS):  # its own head, comments and all
+            self._head = text.removesuffix(b"\n").removesuffix(b" []") + b"\n"
 
     def _cut_off(self, tail: bytes, end: int) -> None:
         """Keep the torn tail beside the file, behind those of earlier crashes, before it is cut off here."""
