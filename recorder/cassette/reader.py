@@ -19,6 +19,8 @@ from recorder.errors import CassetteError
 from recorder.model import Interaction
 
 _HEADER = re.compile(rb"(?:---\n)?version: 2\ninteractions:\n")
+_COMMENTS = re.compile(rb"(?: *#[^\n]*\n)*")  # between interactions, as in NAME.incomplete.yaml
+_COMMENT_START = re.compile(rb" *#")
 _FIRST_DASH = re.compile(rb"( {0,4})- ")
 _BY_DASH: dict[int | None, Layout] = {layout.dash(0): layout for layout in (GO_VCR, SEED, CHARM)}
 _DASHES = tuple(b" " * layout.dash(0) + b"- " for layout in (GO_VCR, SEED, CHARM))
@@ -120,7 +122,7 @@ class _Reader:
             yield from self._whole(0)
             return
         self.end = start.end()
-        dash = _FIRST_DASH.match(self._data, self.end)
+        dash = _FIRST_DASH.match(self._data, self._behind_comments(self.end))
         if dash is None or len(dash[1]) not in _BY_DASH:
             yield from self._without_dash()
             return
@@ -149,14 +151,31 @@ class _Reader:
 
     def _next(self, direct: DirectReader, dash: bytes, count: int) -> tuple[Interaction, int]:
         """The interaction at `end`, and where it ends. ForeignError if only the whole file can tell."""
+        start = self._behind_comments(self.end)
+        if self._is_torn_comment(start):
+            raise self._torn(count)
         try:
-            interaction, end = direct.interaction(self.end)
+            interaction, end = direct.interaction(start)
         except TornError:
             raise self._torn(count) from None
         except ForeignError:
             return self._edited(dash)
         # Behind it stands the next one, the start of one, or nothing.
-        return (interaction, end) if dash.startswith(self._data[end : end + len(dash)]) else self._edited(dash)
+        behind = self._behind_comments(end)
+        if behind == len(self._data):
+            return interaction, behind
+        if dash.startswith(self._data[behind : behind + len(dash)]) or self._is_torn_comment(behind):
+            return interaction, end
+        return self._edited(dash)
+
+    def _behind_comments(self, position: int) -> int:
+        comments = _COMMENTS.match(self._data, position)
+        assert comments is not None
+        return comments.end()
+
+    def _is_torn_comment(self, position: int) -> bool:
+        """Whether a comment starts there that the file ends in: one with a line break has been gone over."""
+        return _COMMENT_START.match(self._data, position) is not None
 
     def _edited(self, dash: bytes) -> tuple[Interaction, int]:
         """An interaction spelled in another way, up to the next line that starts like one.
