@@ -280,7 +280,7 @@ def test_a_sealed_store_goes_on_and_can_be_sealed_again(store: Store, path: Path
 
 
 def test_sealing_holds_no_large_file_in_memory(store: Store, path: Path) -> None:
-    body = b"x" * (8 << 20)
+    body = b"x" * (4 << 20)
     for began in (3, 2, 1):
         store.append(clean(str(began), body), began=began)
     del body
@@ -467,7 +467,8 @@ def test_a_torn_incomplete_file_is_repaired_as_well(path: Path) -> None:
         whole = store.incomplete_path.read_bytes()
         store.append_incomplete(clean("b"), reason="gone", at=NOW)
         longer = store.incomplete_path.read_bytes()
-    for end in range(len(whole), len(longer)):
+    item = longer.rindex(b"    - id: 1\n") + 20
+    for end in (*range(len(whole), item), *range(item, len(longer), 17)):
         store.incomplete_path.write_bytes(longer[:end])
         with Store.open(path, now=NOW) as again:
             again.append_incomplete(clean("c"), reason="gone", at=NOW)
@@ -476,7 +477,13 @@ def test_a_torn_incomplete_file_is_repaired_as_well(path: Path) -> None:
 
 def test_a_cassette_damaged_in_any_other_way_is_refused_and_left_as_it_is(path: Path) -> None:
     whole = written(path, "a", "b", "c")
-    for damaged in (whole.replace(b"- id: 1\n", b"- id: 7\n"), whole[:40] + whole[60:], b"\x00" + whole, b"{}\n"):
+    for damaged in (
+        whole.replace(b"- id: 1\n", b"- id: [\n"),
+        whole[: len(whole) // 2] + whole[len(whole) // 2 + 20 :],
+        b"\x00" + whole,
+        whole + b"\x00\n",
+        b"{}\n",
+    ):
         path.write_bytes(damaged)
         before = path.stat()
         with pytest.raises(CassetteError, match="expected"):

@@ -20,7 +20,7 @@ from recorder.store import Store
 
 NOW = 1_700_000_000_000_000_000
 ROOT = Path(__file__).parents[2]
-ROUNDS = 40
+ROUNDS = 25
 
 # Appends without end, from a number on; says each number when `append` has returned. Requests begin in the opposite
 # order of their ends, so that sealing every now and then has work to do.
