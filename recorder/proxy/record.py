@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
@@ -48,6 +49,30 @@ class _UnderWay:
     flow: http.HTTPFlow
     capture: Capture
     tee: Tee | None = None
+
+
+class _Elsewhere(tuple[str, int]):  # noqa: SLOT001 - CPython gives no subclass of tuple slots of its own
+    """An address that leads elsewhere and is equal to the one that was meant, by which mitmproxy looks for connections.
+
+    Otherwise each request that comes while the connection is being made, or after, opens one of its own, and the sixth
+    waits for ever: five at once is mitmproxy's limit.
+    """
+
+    _meant: tuple[str, int]
+
+    def __new__(cls, address: tuple[str, int], *, meant: tuple[str, int]) -> Self:
+        made = super().__new__(cls, address)
+        made._meant = meant
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        return self._meant == other
+
+    def __ne__(self, other: object) -> bool:  # a tuple has its own
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self._meant)
 
 
 def _guard_sync(hook: Callable[[RecordAddon, http.HTTPFlow], None]) -> Callable[[RecordAddon, http.HTTPFlow], None]:
@@ -98,7 +123,6 @@ class RecordAddon:
         self._recording = recording
         self._under_way: dict[str, _UnderWay] = {}
         self._writing: set[asyncio.Future[Recorded]] = set()
-        self._meant: dict[str, tuple[str, int]] = {}
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="record")
         self._stopping = False
         self._hurry = asyncio.Event()
@@ -219,20 +243,8 @@ class RecordAddon:
         host, port = data.server.address[:2]
         for rule in self._settings.connect_to:
             if rule.matches(host, port):
-                self._meant[data.server.id] = data.server.address
-                data.server.address = (rule.to_host, rule.to_port)
+                data.server.address = _Elsewhere((rule.to_host, rule.to_port), meant=data.server.address)
                 return
-
-    def server_connected(self, data: ServerConnectionHookData) -> None:
-        """Give a connection that was sent elsewhere its own address back, by which mitmproxy finds it for reuse.
-
-        Otherwise each request opens a new one, and the sixth waits for ever: five at once is mitmproxy's limit.
-        """
-        if meant := self._meant.pop(data.server.id, None):
-            object.__setattr__(data.server, "address", meant)  # its own check is for addons that come too late
-
-    def server_connect_error(self, data: ServerConnectionHookData) -> None:
-        self._meant.pop(data.server.id, None)
 
     # Failure
 
