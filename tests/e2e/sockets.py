@@ -30,7 +30,7 @@ _WINDOW = 1 << 30  # HTTP/2 never waits for us
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """`arrived`: for each read that brought something of the body, when (`time.monotonic_ns`) and how much in all by then.
+    """`arrived`: for each read that brought some of the body, when (`time.monotonic_ns`) and how much there was then.
 
     `whole`: False where the connection or the stream broke before the end of the message.
     """
@@ -84,9 +84,7 @@ class Http1:
         self._authority = authority
         self._state = h11.Connection(h11.CLIENT)
 
-    def send(
-        self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> None:
+    def send(self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         fields = {"Host": self._authority, "Content-Length": str(len(body)), **(headers or {})}
         if self._state.our_state is not h11.IDLE:
             self._state.start_next_cycle()
@@ -120,9 +118,7 @@ class Http1:
                 arriving.end(whole=isinstance(event, h11.EndOfMessage))
         return arriving.answer()
 
-    def ask(
-        self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    def ask(self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
         """Send a request, and return the moment its answer is over."""
         self.send(method, target, body, headers)
         return self.receive()
@@ -147,9 +143,7 @@ class Http2:
         self._state.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW})
         self._flush()
 
-    def send(
-        self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> int:
+    def send(self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> int:
         """The stream's number."""
         stream: int = self._state.get_next_available_stream_id()
         pseudo = {":method": method, ":scheme": "https", ":authority": self._authority, ":path": target}
@@ -178,9 +172,7 @@ class Http2:
                 self._flush()
         return [each.answer() for each in arriving.values()]
 
-    def ask(
-        self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    def ask(self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
         """Send a request, and return the moment its answer is over."""
         return self.receive(self.send(method, target, body, headers))[0]
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import statistics
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from itertools import pairwise
+from itertools import accumulate
 
 import pytest
 
 from recorder.upstream import Served, Upstream, start
 from tests.e2e.cassettes import asked, interactions
 from tests.e2e.processes import Launcher, RecorderProcess, wait_for
-from tests.e2e.sockets import KEY, WAYS, Answer, Client, Http2, Way, fresh, proxy_http1, proxy_http2
+from tests.e2e.sockets import KEY, WAYS, Answer, Http1, Way, dialled, fresh, proxy_http1, proxy_http2
 
 CHAT = "/api/v1/chat/completions"
 ENCODINGS = ("gzip", "deflate", "br", "zstd")
@@ -45,9 +43,18 @@ def headers(sim: str = "", **more: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json", "X-Sim": sim, **more}
 
 
-def served(upstream: Upstream, target: str) -> Served:
-    """The journal's entry of the request for `target`, found by its `X-Sim-Name`."""
-    return next(entry for entry in upstream.log().requests if ("x-test", target) in entry.headers)
+def served(upstream: Upstream, name: str) -> Served:
+    """The journal's entry of the request that had this `X-Test`."""
+    return next(entry for entry in upstream.log().requests if ("x-test", name) in entry.headers)
+
+
+def bodies(recorder: RecorderProcess) -> dict[str, str]:
+    """What was recorded of chats: what was said in the request, and the response's body."""
+    return {
+        json.loads(one["request"]["body"])["messages"][0]["content"]: one["response"]["body"]
+        for one in interactions(recorder.cassette)
+        if "body" in one["request"]
+    }
 
 
 # At once
@@ -62,7 +69,7 @@ def test_each_chunk_is_at_the_client_while_the_upstream_is_still_sending(
         answer = client.ask("POST", CHAT, body(name), headers("chunks=20, pace-ms=50, comments=0", **{"X-Test": name}))
     left = served(upstream, name).left
     assert len(left) > 20
-    sizes = [sum(size for _, size in left[: number + 1]) for number in range(len(left))]
+    sizes = list(accumulate(size for _, size in left))
     delays = [answer.when(size) - at for size, (at, _) in zip(sizes, left, strict=True)]
     assert answer.when(sizes[0]) < left[2][0]
     assert statistics.median(delays) < 20 * MILLISECOND
@@ -86,8 +93,6 @@ def both(
     recorder: RecorderProcess, twin: Upstream, way: Way, *, sim: str, accept: str = "identity"
 ) -> tuple[Answer, Answer]:
     """What the upstream sends, and what comes through the recorder."""
-    from tests.e2e.sockets import Http1, dialled
-
     said = body(fresh("same"))
     sent = headers(sim, **{"Accept-Encoding": accept})
     with dialled(twin.port) as link:
@@ -112,9 +117,7 @@ def test_events_and_characters_split_anywhere_come_as_they_were_sent(
 def test_a_compressed_stream_reaches_the_client_compressed_and_the_cassette_plain(
     recorder: RecorderProcess, twin: Upstream, way: Way, encoding: str
 ) -> None:
-    expected, answer = both(
-        recorder, twin, way, sim=f"chunks=8, write-bytes=11, encoding={encoding}", accept=encoding
-    )
+    expected, answer = both(recorder, twin, way, sim=f"chunks=8, write-bytes=11, encoding={encoding}", accept=encoding)
     assert (expected.body, encoding) == (answer.body, answer.headers["content-encoding"])
     recorded = interactions(recorder.cassette)[-1]["response"]
     assert recorded["uncompressed"] is True
@@ -125,44 +128,177 @@ def test_a_compressed_stream_reaches_the_client_compressed_and_the_cassette_plai
 
 # On disk before the client sees the end
 
-# Name: the request's target, and how the upstream is to answer; what ends the body follows from it and from the way.
+# Name: the request, and how the upstream is to answer. What ends the message follows from that and from the way.
 ENDINGS = {
-    "a length": ("/sim/bytes", "body-bytes=3000"),
-    "a length and several pieces": ("/sim/bytes", "body-bytes=3000, write-bytes=700, pace-ms=5"),
-    "a stream": (CHAT, "chunks=5, pace-ms=2"),
-    "chunks": ("/sim/bytes", "body-bytes=3000, framing=chunked"),
-    "the close": ("/sim/bytes", "body-bytes=3000, framing=close"),
-    "204": ("/sim/status/204", ""),
-    "304": ("/sim/status/304", ""),
-    "an empty body with a length": ("/sim/status/200", ""),
-    "an empty body in chunks": ("/sim/bytes", "framing=chunked"),
-    "an empty body and the close": ("/sim/bytes", "framing=close"),
-    "an error": (CHAT, "error=429"),
-    "8 MB": ("/sim/bytes", "body-bytes=8388608"),
-    "8 MB in chunks": ("/sim/bytes", "body-bytes=8388608, framing=chunked"),
+    "a length": ("GET", "/sim/bytes", "body-bytes=3000"),
+    "a length and several pieces": ("GET", "/sim/bytes", "body-bytes=3000, write-bytes=700, pace-ms=5"),
+    "a stream": ("POST", CHAT, "chunks=5, pace-ms=2"),
+    "chunks": ("GET", "/sim/bytes", "body-bytes=3000, framing=chunked"),
+    "the close": ("GET", "/sim/bytes", "body-bytes=3000, framing=close"),
+    "204": ("GET", "/sim/status/204", ""),
+    "304": ("GET", "/sim/status/304", ""),
+    "HEAD": ("HEAD", "/api/v1/models", ""),
+    "HEAD in chunks": ("HEAD", "/sim/bytes", "body-bytes=3000, framing=chunked"),
+    "an empty body with a length": ("GET", "/sim/status/200", ""),
+    "an empty body in chunks": ("GET", "/sim/bytes", "framing=chunked"),
+    "an empty body and the close": ("GET", "/sim/bytes", "framing=close"),
+    "an error": ("POST", CHAT, "error=429"),
 }
 
 
 @through_each_way
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS.keys())
 def test_who_sees_the_end_finds_the_exchange_on_disk(
-    start_recorder: Launcher, recorder: RecorderProcess, way: Way, ending: tuple[str, str]
+    recorder: RecorderProcess, way: Way, ending: tuple[str, str, str]
 ) -> None:
-    path, sim = ending
-    many = "8388608" not in sim
-    for _ in range(5 if many else 1):
+    method, path, sim = ending
+    for _ in range(3):  # were it a race, some would be lost
         target = fresh(path)
         with way(recorder) as client:
-            answer = ask(client, target, sim)
+            answer = client.ask(method, target, body() if method == "POST" else b"", headers(sim))
             at_the_end = recorder.cassette.read_bytes()
         assert answer.whole
-        assert f"url: https://openrouter.ai{target}\n".encode() in at_the_end
-        if many:
-            recorded = asked(interactions(at_the_end), target)
-            assert [(answer.status, answer.body.decode())] == [(one["response"]["code"], one["response"]["body"]) for one in recorded]
+        found = [one["response"] for one in asked(interactions(at_the_end), target)]
+        assert [(answer.status, answer.body.decode())] == [(one["code"], one["body"]) for one in found]
 
 
-def ask(client: Client, target: str, sim: str) -> Answer:
-    if target.startswith(CHAT):
-        return client.ask("POST", target, body(), headers(sim))
-    return client.ask("GET", target, headers=headers(sim))
+@through_each_way
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_who_sees_the_end_of_8_MB_finds_them_on_disk(start_recorder: Launcher, way: Way, framing: str) -> None:  # noqa: N802 - a unit
+    recorder = start_recorder()
+    with way(recorder) as client:
+        answer = client.ask("GET", "/sim/bytes", headers=headers(f"body-bytes={8 << 20}, framing={framing}"))
+        at_the_end = recorder.cassette.read_bytes()
+    assert (True, 8 << 20) == (answer.whole, len(answer.body))
+    assert [answer.body.decode()] == [one["response"]["body"] for one in interactions(at_the_end)]
+
+
+def test_what_is_not_over_is_not_on_disk(recorder: RecorderProcess) -> None:
+    """The last byte of a length is the end: it stays behind until the exchange is written, and no other does."""
+    target = fresh("/sim/bytes")
+    with proxy_http1(recorder) as client:
+        client.send("GET", target, headers=headers("body-bytes=3000, write-bytes=1000, pace-ms=200"))
+        answer = client.receive(until=lambda size: size >= 2000)
+        assert (2000, False) == (len(answer.body), answer.whole)
+        assert [] == asked(interactions(recorder.cassette), target)
+        assert client.receive().whole
+    assert 1 == len(asked(interactions(recorder.cassette), target))
+
+
+# Connections
+
+
+@through_each_way
+def test_twenty_requests_on_one_connection_use_one_connection_upstream(
+    recorder: RecorderProcess, upstream: Upstream, way: Way
+) -> None:
+    before = upstream.log()
+    with way(recorder) as client:
+        for number in range(20):
+            sim = ("chunks=2", "error=429", "chunks=1, encoding=gzip")[number % 3]
+            assert client.ask("POST", CHAT, body(), headers(sim, **{"Accept-Encoding": "gzip"})).whole
+    after = upstream.log(after=before.requested)
+    assert 20 == len(after.requests)
+    assert 1 == len({entry.connection for entry in after.requests})
+    assert 1 == after.connected - before.connected
+
+
+@through_each_way
+def test_responses_without_a_body_keep_their_connections(
+    recorder: RecorderProcess, upstream: Upstream, way: Way
+) -> None:
+    before = upstream.log().connected
+    with way(recorder) as client:
+        for method, path in (("HEAD", "/api/v1/models"), ("GET", "/sim/status/204"), ("GET", "/sim/status/304")):
+            assert client.ask(method, path, headers=headers()).whole
+        assert b"/sim/echo" in client.ask("GET", "/sim/echo", headers=headers()).body
+    assert 1 == upstream.log().connected - before
+
+
+def test_streams_of_one_http2_connection_do_not_wait_for_each_other(
+    recorder: RecorderProcess, upstream: Upstream
+) -> None:
+    names = [fresh("parallel") for _ in range(20)]
+    before = upstream.log().connected
+    with proxy_http2(recorder) as client:
+        streams = [
+            client.send("POST", CHAT, body(name), headers("chunks=10, pace-ms=20", **{"X-Test": name}))
+            for name in names
+        ]
+        answers = client.receive(*streams)
+    assert all(answer.whole for answer in answers)
+    assert 1 == upstream.log().connected - before
+    entries = [served(upstream, name) for name in names]
+    assert max(entry.began for entry in entries) < min(entry.ended or 0 for entry in entries)
+    recorded = bodies(recorder)
+    assert [answer.body.decode() for answer in answers] == [recorded[name] for name in names]
+
+
+def test_many_clients_at_once_each_get_their_own_and_the_cassette_has_them_in_order(start_recorder: Launcher) -> None:
+    recorder = start_recorder()
+    got: dict[str, Answer] = {}
+
+    def talk(way: Way, names: list[str], sim: str) -> None:
+        with way(recorder) as client:
+            for name in names:
+                got[name] = client.ask("POST", CHAT, body(name), headers(sim))
+
+    ways = list(WAYS.values())
+    threads = [
+        threading.Thread(
+            target=talk,
+            # The longer ones begin first and end last: the order of the ends is not that of the beginnings.
+            args=(ways[number % len(ways)], [fresh("many") for _ in range(3)], f"chunks={12 - number}, pace-ms=8"),
+        )
+        for number in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 36 == len(got)
+    assert 0 == recorder.stop()
+    recorded = interactions(recorder.cassette)
+    assert list(range(36)) == [one["id"] for one in recorded]
+    assert {name: answer.body.decode() for name, answer in got.items()} == bodies(recorder)
+
+
+def test_the_cassette_is_sealed_in_the_order_in_which_the_requests_began(start_recorder: Launcher) -> None:
+    recorder = start_recorder()
+    with proxy_http1(recorder) as slow, proxy_http1(recorder) as fast:
+        slow.send("GET", "/sim/bytes?slow", headers=headers("body-bytes=20, write-bytes=10, pace-ms=300"))
+        slow.receive(until=lambda size: size > 0)
+        assert fast.ask("GET", "/sim/bytes?fast", headers=headers("body-bytes=20")).whole
+        assert ["fast"] == order(recorder)
+        assert slow.receive().whole
+        assert ["fast", "slow"] == order(recorder)
+    assert 0 == recorder.stop()
+    assert ["slow", "fast"] == order(recorder)
+
+
+def order(recorder: RecorderProcess) -> list[str]:
+    return [one["request"]["url"].partition("?")[2] for one in interactions(recorder.cassette)]
+
+
+# Who leaves
+
+
+def test_a_client_that_has_left_when_the_last_piece_is_held_is_no_failure(start_recorder: Launcher) -> None:
+    """The exchange was whole when it was written, so it counts; and the recorder goes on."""
+    recorder = start_recorder()
+    for _ in range(5):
+        with proxy_http1(recorder) as client:
+            client.send(
+                "GET", "/sim/bytes?left", headers=headers("body-bytes=2000000, write-bytes=1000000, pace-ms=50")
+            )
+            client.receive(until=lambda size: size >= 1_000_000)
+        with proxy_http2(recorder) as client2:
+            stream = client2.send(
+                "GET", "/sim/bytes?left", headers=headers("body-bytes=2000000, write-bytes=1000000, pace-ms=50")
+            )
+            client2.receive(stream, until=lambda size: size >= 1_000_000)
+            client2.reset(stream)
+            assert client2.ask("GET", "/sim/echo", headers=headers()).whole
+    wait_for("the five that answered", lambda: 5 <= len(interactions(recorder.cassette)))
+    assert 0 == recorder.stop()
+    assert "" == recorder.stderr
