@@ -8,6 +8,7 @@ Programs disagree on the case of the proxy variables, so both are set.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from recorder.errors import UsageError
 
 SHELLS = ("sh", "fish", "powershell")
+_POWERSHELL_QUOTES = "['\u2018\u2019\u201a\u201b]"  # typographic ones end a string as well
 LOOPBACK = "localhost,127.0.0.1,::1"
 
 # Where the SDKs of a service expect the API below its host, and the variable that they read it from.
@@ -65,4 +67,4 @@ def _fish(value: str) -> str:
 
 
 def _powershell(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    return "'" + re.sub(_POWERSHELL_QUOTES, r"\g<0>\g<0>", value) + "'"
