@@ -20,7 +20,7 @@ from recorder.scrub import Scrubber, environment_credentials
 from recorder.session import cassette_path
 from recorder.settings import Settings
 from recorder.sse import has_terminal_frame
-from recorder.store import Store
+from recorder.store import Rendered, Store
 from recorder.usage import Usage
 
 logger = logging.getLogger(__name__)
@@ -127,25 +127,32 @@ class Recording:
         incomplete = "" if _is_whole(exchange, seen) else exchange.broken or "no response"
         self._note_unlearned(self._scrubber.learn(exchange))
         clean = self._scrubber.scrub(seen)
+        rendered = self._store.render(clean, incomplete=bool(incomplete))
+        self._scrubber.check(clean, rendered.text)
+        told = usage.of(clean.interaction)
+        first_token = usage.time_to_first_token(exchange)
         with self._lock:
-            if incomplete:
-                number = self._store.append_incomplete(clean, reason=incomplete, at=exchange.began + exchange.ended)
-            else:
-                number = self._store.append(clean, began=exchange.began)
+            number = self._append(rendered, exchange, incomplete)
             recorded = Recorded(
                 session=self._session,
                 id=number,
                 method=clean.interaction.request.method,
                 url=clean.interaction.request.url,
                 code=clean.interaction.response.code,
-                usage=usage.of(clean.interaction),
+                usage=told,
                 first_byte=exchange.duration if exchange.response else None,
-                first_token=usage.time_to_first_token(exchange),
+                first_token=first_token,
                 total=exchange.ended,
                 incomplete=incomplete,
             )
             self.summary.count(recorded)
         return recorded
+
+    def _append(self, rendered: Rendered, exchange: Exchange, incomplete: str) -> int:
+        if not incomplete:
+            return self._store.append_many([(rendered, exchange.began)])[0]
+        reason = self._scrubber.replaced(incomplete.encode()).decode()
+        return self._store.append_incomplete(rendered, reason=reason, at=exchange.began + exchange.ended)
 
     def _note_unlearned(self, places: tuple[str, ...]) -> None:
         """Say once of each place that what it held is too short or too common to be searched for elsewhere."""

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, final
 
 from recorder import cassette
 from recorder.cassette import GO_VCR, Layout
@@ -45,6 +45,8 @@ _ID_LINE = re.compile(rb"( *- id: )(\d+)\n")
 _HOLDER = re.compile(rb"pid (\d{1,9}) since ([0-9TZ:-]+)\n")
 _HOLDER_TRIES, _HOLDER_PAUSE = 25, 0.01  # seconds: a quarter of one for a holder that is just writing its name
 _NO_SUCH_CALL = (errno.EINVAL, errno.ENOTSUP)  # what some network and FUSE file systems answer to a sync
+
+_SEAL = object()
 
 _WORDS = {
     errno.ENOSPC: "the disk is full",
@@ -74,6 +76,23 @@ class Repair:
             f"{self.path}: an earlier recorder died while it wrote; {self.count} whole interactions remain, "
             f"the {self.size} bytes behind them are kept in {self.kept}"
         )
+
+
+@final
+class Rendered:
+    """An interaction as it will stand on disk, all but its id. Only `Store.render` makes one, of a clean one."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes, seal: object) -> None:
+        if seal is not _SEAL:
+            raise TypeError("a Rendered is made by Store.render alone")
+        self.text = text
+
+    def item(self, item_id: int) -> bytes:
+        line = _ID_LINE.match(self.text)
+        assert line is not None
+        return b"%b%d\n%b" % (line[1], item_id, self.text[line.end() :])
 
 
 class Store:
@@ -134,30 +153,32 @@ class Store:
     def incomplete_path(self) -> Path:
         return self._incomplete.path
 
+    def render(self, clean: CleanInteraction, *, incomplete: bool = False) -> Rendered:
+        """The interaction as the file will hold it: the long part of an append, which any thread may do at any time."""
+        file = self._incomplete if incomplete else self._file
+        return Rendered(cassette.render(clean.interaction, 0, file.layout), _SEAL)
+
     def append(self, clean: CleanInteraction, *, began: int) -> int:
         """Append one interaction; when this returns it is on disk. Returns its id, which `seal` may change."""
-        return self.append_many([(clean, began)])[0]
+        return self.append_many([(self.render(clean), began)])[0]
 
-    def append_many(self, finished: Sequence[tuple[CleanInteraction, int]]) -> range:
+    def append_many(self, finished: Sequence[tuple[Rendered, int]]) -> range:
         """The same for several, each with when its request began: all or none of them, for the price of one sync."""
         self._check_usable()
         ids = range(self._file.count, self._file.count + len(finished))
-        items = [
-            cassette.render(clean.interaction, item_id, self._file.layout)
-            for item_id, (clean, _) in zip(ids, finished, strict=True)
-        ]
+        items = [rendered.item(item_id) for item_id, (rendered, _) in zip(ids, finished, strict=True)]
         with self._failing_closed("append"):
             starts = self._file.append(items)
         self._starts += starts
         self._began += [began for _, began in finished]
         return ids
 
-    def append_incomplete(self, clean: CleanInteraction, *, reason: str, at: int) -> int:
+    def append_incomplete(self, rendered: Rendered, *, reason: str, at: int) -> int:
         """Append to `NAME.incomplete.yaml` what had arrived of an exchange, under a comment that says why and when."""
         self._check_usable()
         file = self._incomplete
         comment = b"# incomplete: %b, %b\n" % (reason.encode("unicode_escape"), _stamp(at))
-        item = cassette.render(clean.interaction, file.count, file.layout)
+        item = rendered.item(file.count)
         with self._failing_closed(f"append to {file.path.name}"):
             file.append([comment + item])
         return file.count - 1

@@ -20,17 +20,18 @@ import recorder.store
 from recorder import cassette
 from recorder.errors import CassetteError, LockedError, StoreError, UsageError
 from recorder.model import Interaction, Request, Response
-from recorder.scrub import CleanInteraction
+from recorder.scrub import CleanInteraction, Scrubber
 from recorder.store import Store
 
 NOW = 1_700_000_000_000_000_000
 STAMP = "2023-11-14T22:13:20Z"
 ROOT = Path(__file__).parents[1]
+SCRUBBER = Scrubber(salt=bytes(16))
 
 
 def clean(name: str, body: bytes = b"") -> CleanInteraction:
-    return CleanInteraction(
-        interaction=Interaction(
+    return SCRUBBER.scrub(
+        Interaction(
             request=Request(method="POST", url=f"https://openrouter.ai/{name}"),
             response=Response(status="200 OK", code=200, duration=1, body=body),
         )
@@ -110,7 +111,7 @@ def test_several_interactions_share_one_write_and_one_sync(
 ) -> None:
     store.append(clean("a"), began=0)
     disk = CountingOs(monkeypatch)
-    assert range(1, 4) == store.append_many([(clean("b"), 1), (clean("c"), 2), (clean("d"), 3)])
+    assert range(1, 4) == store.append_many([(store.render(clean(name)), began) for began, name in enumerate("bcd", 1)])
     assert ["write", "fsync"] == [call for call in disk.calls if call in ("write", "fsync", "replace", "ftruncate")]
     assert ["a", "b", "c", "d"] == names(path)
 
@@ -199,7 +200,7 @@ def test_many_cassettes_of_one_folder_are_recorded_at_once(tmp_path: Path) -> No
 
 
 def test_incomplete_interactions_go_beside_the_cassette_with_why_and_when(store: Store, path: Path) -> None:
-    store.append_incomplete(clean("a"), reason="the client hung up", at=NOW)
+    store.append_incomplete(store.render(clean("a"), incomplete=True), reason="the client hung up", at=NOW)
     assert not path.exists()
     beside = path.with_name("chat.incomplete.yaml")
     assert ["a"] == names(beside)
@@ -210,14 +211,14 @@ def test_incomplete_interactions_go_beside_the_cassette_with_why_and_when(store:
 def test_incomplete_interactions_of_several_runs_stay_in_one_file(path: Path) -> None:
     for name in "abc":
         with Store.open(path, now=NOW) as store:
-            store.append_incomplete(clean(name), reason=name, at=NOW)
+            store.append_incomplete(store.render(clean(name), incomplete=True), reason=name, at=NOW)
     assert ["a", "b", "c"] == names(path.with_name("chat.incomplete.yaml"))
 
 
 @pytest.mark.parametrize("reason", ["two\nlines", "\x00\x85\u2028\ud800", "x: - # '\"", "a\r- id: 0"])
 def test_no_reason_can_break_out_of_its_comment(store: Store, reason: str) -> None:
-    store.append_incomplete(clean("a"), reason=reason, at=NOW)
-    store.append_incomplete(clean("b"), reason=reason, at=NOW)
+    store.append_incomplete(store.render(clean("a"), incomplete=True), reason=reason, at=NOW)
+    store.append_incomplete(store.render(clean("b"), incomplete=True), reason=reason, at=NOW)
     assert ["a", "b"] == names(store.incomplete_path)
 
 
@@ -463,15 +464,15 @@ def test_torn_tails_of_several_crashes_are_all_kept(path: Path, torn: tuple[byte
 
 def test_a_torn_incomplete_file_is_repaired_as_well(path: Path) -> None:
     with Store.open(path, now=NOW) as store:
-        store.append_incomplete(clean("a"), reason="gone", at=NOW)
+        store.append_incomplete(store.render(clean("a"), incomplete=True), reason="gone", at=NOW)
         whole = store.incomplete_path.read_bytes()
-        store.append_incomplete(clean("b"), reason="gone", at=NOW)
+        store.append_incomplete(store.render(clean("b"), incomplete=True), reason="gone", at=NOW)
         longer = store.incomplete_path.read_bytes()
     item = longer.rindex(b"    - id: 1\n") + 20
     for end in (*range(len(whole), item), *range(item, len(longer), 17)):
         store.incomplete_path.write_bytes(longer[:end])
         with Store.open(path, now=NOW) as again:
-            again.append_incomplete(clean("c"), reason="gone", at=NOW)
+            again.append_incomplete(again.render(clean("c"), incomplete=True), reason="gone", at=NOW)
         assert ["a", "c"] == names(again.incomplete_path)
 
 
@@ -663,7 +664,7 @@ def test_after_a_failure_every_call_raises_the_same_line(store: Store, path: Pat
         store.append(clean("b"), began=1)
     calls: list[Callable[[], object]] = [
         lambda: store.append(clean("c"), began=2),
-        lambda: store.append_incomplete(clean("c"), reason="gone", at=NOW),
+        lambda: store.append_incomplete(store.render(clean("c"), incomplete=True), reason="gone", at=NOW),
         store.seal,
     ]
     for call in calls:
@@ -688,7 +689,7 @@ import resource, sys
 from pathlib import Path
 from recorder.errors import StoreError
 from recorder.model import Interaction, Request, Response
-from recorder.scrub import CleanInteraction
+from recorder.scrub import Scrubber
 from recorder.store import Store
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 store = Store.open(Path({str(path)!r}), now=0)
@@ -696,7 +697,7 @@ for number in range(100):
     response = Response(status="200 OK", code=200, duration=1, body=b"x" * 7000)
     interaction = Interaction(request=Request(method="GET", url=f"http://x/{{number}}"), response=response)
     try:
-        store.append(CleanInteraction(interaction=interaction), began=number)
+        store.append(Scrubber(salt=bytes(16)).scrub(interaction), began=number)
     except StoreError as error:
         print(number, error)
         break

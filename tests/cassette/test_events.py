@@ -137,7 +137,10 @@ REFUSED = {
     "a flag that is a text": (_edit("FALSE", "'false'"), "another text"),
     "a duration without a unit": (_edit("'1.476046083s'", "1"), "another text"),
     "a plain 0 as a duration": (_edit("'1.476046083s'", "0"), "another text"),
-    "headers that are a list": (_edit('{"Content-Type": [text/event-stream], Date: [\'Mon, 01 Jan\']}', "[a]"), "a list"),
+    "headers that are a list": (
+        _edit("{\"Content-Type\": [text/event-stream], Date: ['Mon, 01 Jan']}", "[a]"),
+        "a list",
+    ),
     "a header that is a text": (_edit("[text/event-stream]", "text/event-stream"), "another text"),
     "a header in a list of lists": (_edit("[text/event-stream]", "[[a]]"), "a list"),
     "a body that is a mapping": (_edit("!!binary eyJtb2RlbCI6IngifQ==", "{a: b}"), "a mapping"),

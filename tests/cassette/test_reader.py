@@ -200,7 +200,12 @@ def test_a_torn_file_can_be_mended_and_appended_to(layout: Layout) -> None:
 
 @pytest.mark.parametrize(
     ("text", "count", "torn"),
-    [(b"", 0, False), (b"---\n", 0, True), (header(GO_VCR)[:-1], 0, True), (b"---\nversion: 2\ninteractions: []\n", 0, False)],
+    [
+        (b"", 0, False),
+        (b"---\n", 0, True),
+        (header(GO_VCR)[:-1], 0, True),
+        (b"---\nversion: 2\ninteractions: []\n", 0, False),
+    ],
 )
 def test_a_file_without_a_whole_header_is_to_be_started_anew(text: bytes, count: int, torn: bool) -> None:
     assert Survey(layout=SEED, count=count, end=0, torn=torn) == survey(text, layout=SEED)
@@ -221,7 +226,15 @@ def test_a_torn_tail_behind_edited_interactions_is_seen(layout: Layout) -> None:
 
 @pytest.mark.parametrize(
     "tail",
-    [b"x\n", b"    - id: 1 # by hand\n", b"    - id: 1\n      response:\n", b"    - id: one", b"\0", b"version: 2\n", b"---\n"],
+    [
+        b"x\n",
+        b"    - id: 1 # by hand\n",
+        b"    - id: 1\n      response:\n",
+        b"    - id: one",
+        b"\0",
+        b"version: 2\n",
+        b"---\n",
+    ],
 )
 def test_any_other_damage_is_refused(tail: bytes) -> None:
     with pytest.raises(CassetteError):

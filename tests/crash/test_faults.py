@@ -14,11 +14,12 @@ import pytest
 from recorder import cassette
 from recorder.errors import StoreError
 from recorder.model import Interaction, Request, Response
-from recorder.scrub import CleanInteraction
+from recorder.scrub import CleanInteraction, Scrubber
 from recorder.store import Store
 
 NOW = 1_700_000_000_000_000_000
 CHANGES = {"write", "replace", "ftruncate", "unlink", "mkdir", "fchmod", "fchown"}
+SCRUBBER = Scrubber(salt=bytes(16))
 
 
 class FaultyOs:
@@ -72,10 +73,10 @@ class Session:
         order = iter([7, 3, 5, 1, 2, 4, 6, *range(8, 21)])
         for size in [1, 1, 3, 1, 1, 1, 1, 3, *[1] * 8]:
             group = [next(order) for _ in range(size)]
-            store.append_many([(clean(str(began)), began) for began in group])
+            store.append_many([(store.render(clean(str(began))), began) for began in group])
             self.acknowledged += map(str, group)
             if len(self.acknowledged) in (2, 12):
-                store.append_incomplete(clean("part"), reason="gone", at=NOW)
+                store.append_incomplete(store.render(clean("part"), incomplete=True), reason="gone", at=NOW)
                 self.incomplete.append("part")
         store.seal()
         self.sealed = True
@@ -83,8 +84,8 @@ class Session:
 
 
 def clean(name: str) -> CleanInteraction:
-    return CleanInteraction(
-        interaction=Interaction(
+    return SCRUBBER.scrub(
+        Interaction(
             request=Request(method="POST", url=f"https://openrouter.ai/{name}"),
             response=Response(status="200 OK", code=200, duration=1, body=name.encode() * 100),
         )
@@ -183,7 +184,7 @@ def check_that_nothing_more_is_written(session: Session, failure: StoreError) ->
     before = contents(session.path)
     calls: list[Callable[[], object]] = [
         lambda: store.append(clean("late"), began=99),
-        lambda: store.append_incomplete(clean("late"), reason="late", at=NOW),
+        lambda: store.append_incomplete(store.render(clean("late"), incomplete=True), reason="late", at=NOW),
         store.seal,
     ]
     for call in calls:

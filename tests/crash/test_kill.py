@@ -28,11 +28,12 @@ PROGRAM = """
 import os, sys
 from pathlib import Path
 from recorder.model import Interaction, Request, Response
-from recorder.scrub import CleanInteraction
+from recorder.scrub import Scrubber
 from recorder.store import Store
 
 path, number = Path(sys.argv[1]), int(sys.argv[2])
 sizes = [int(size) for size in sys.argv[3].split(",") if size]
+scrubber = Scrubber(salt=bytes(16))
 store = Store.open(path, now=1_700_000_000_000_000_000)
 os.write(1, b"open\\n")
 while sizes:
@@ -41,7 +42,7 @@ while sizes:
         body = b"<%d>" % number * sizes[number % len(sizes)]
         response = Response(status="200 OK", code=200, duration=1, body=body)
         interaction = Interaction(request=Request(method="POST", url=f"http://x/{number}"), response=response)
-        group.append((CleanInteraction(interaction=interaction), -number))
+        group.append((store.render(scrubber.scrub(interaction)), -number))
         number += 1
     store.append_many(group)
     os.write(1, b"".join(b"%d\\n" % -began for _, began in group))

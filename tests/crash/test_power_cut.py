@@ -22,10 +22,11 @@ import recorder.store
 from recorder import cassette
 from recorder.errors import CassetteError
 from recorder.model import Interaction, Request, Response
-from recorder.scrub import CleanInteraction
+from recorder.scrub import CleanInteraction, Scrubber
 from recorder.store import Store
 
 NOW = 1_700_000_000_000_000_000
+SCRUBBER = Scrubber(salt=bytes(16))
 
 
 class LostError(AssertionError):
@@ -240,12 +241,12 @@ class Recorder:
         self._store = Store.open(disk.target, now=NOW)
 
     def append(self, *names: str) -> None:
-        group = [(self._clean(name), ord(name)) for name in names]
+        group = [(self._store.render(self._clean(name)), ord(name)) for name in names]
         self._store.append_many(group)
         self._promise.cassette += names
 
     def append_incomplete(self, name: str) -> None:
-        self._store.append_incomplete(self._clean(name), reason="gone", at=NOW)
+        self._store.append_incomplete(self._store.render(self._clean(name), incomplete=True), reason="gone", at=NOW)
         self._promise.incomplete.append(name)
 
     def seal(self) -> None:
@@ -259,7 +260,7 @@ class Recorder:
 
     def _clean(self, name: str) -> CleanInteraction:
         self._promise.given.add(interaction(name))
-        return CleanInteraction(interaction=interaction(name))
+        return SCRUBBER.scrub(interaction(name))
 
 
 def a_new_cassette(disk: Disk) -> None:
