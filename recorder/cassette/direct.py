@@ -32,12 +32,12 @@ _ALWAYS_IN_REQUEST, _ALWAYS_IN_RESPONSE = frozenset(ALWAYS_IN_REQUEST), frozense
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 _BLOCK_HEADER = re.compile(rb"\|([1-9]?)([-+]?)")
-_ID = re.compile(rb"[0-9]{1,18}")
 _ASCII_TEXT = bytes(range(0x20, 0x7F)) + b"\n"
 # Not what a YAML reader keeps as it is: controls, the line breaks of YAML 1.1 and the byte order mark.
 _UNUSUAL = re.compile("[^\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _LONGEST_SIMPLE_KEY = 128
 _LONGEST_START = 64  # more than any line has before its value
+_CHUNK = 2**20
 
 _ESCAPE = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.|\Z)", re.DOTALL)
 _ESCAPES = {
@@ -69,9 +69,12 @@ class _Block:
 class _Form:
     """A layout worked out for reading."""
 
-    item: bytes  # up to the number
-    request: bytes
-    response: bytes
+    item_start: bytes  # up to the number
+    item: re.Pattern[bytes]
+    request_line: bytes
+    request: re.Pattern[bytes]
+    response_line: bytes
+    response: re.Pattern[bytes]
     field: bytes
     block: _Block
     list_item: bytes
@@ -89,13 +92,17 @@ def _form(layout: Layout) -> _Form:
     item = layout.dash(0)
     field = layout.step(item + 2)
     name = layout.step(field)
+    item_start = b" " * item + b"- id: "
     pad, key = b" " * field, b" " * (item + 2)
     list_item, name_item = b" " * layout.dash(field) + b"- ", b" " * layout.dash(name) + b"- "
     keys = (pad + key + b":" for key in _REQUEST | _RESPONSE)
     return _Form(
-        item=b" " * item + b"- id: ",
-        request=key + b"request:",
-        response=key + b"response:",
+        item_start=item_start,
+        item=re.compile(item_start + rb"[0-9]{1,18}"),
+        request_line=key + b"request:",
+        request=re.compile(key + b"request:"),
+        response_line=key + b"response:",
+        response=re.compile(key + b"response:"),
         field=pad,
         block=_block(field, layout.step(field)),
         list_item=list_item,
@@ -126,20 +133,13 @@ class DirectReader:
         self._form = _form(layout)
         self.candidate: int | None = None
 
-    @property
-    def item(self) -> bytes:
-        """What the line of an interaction starts with, up to its number."""
-        return self._form.item
-
     def interaction(self, position: int) -> tuple[Interaction, int]:
         """The interaction at `position`, and where it ends. ForeignError; TornError if the file ends in it."""
         form = self._form
-        line, position = self._line(position, (form.item,))
-        if not line.startswith(form.item) or not _ID.fullmatch(line, len(form.item)):
-            raise ForeignError
-        position = self._expect(form.request, position)
+        position = self._expect(form.item, form.item_start, position)
+        position = self._expect(form.request, form.request_line, position)
         request, position = self._mapping(position, _REQUEST, b"method")
-        position = self._expect(form.response, position)
+        position = self._expect(form.response, form.response_line, position)
         response, position = self._mapping(position, _RESPONSE, b"duration")
         if not (request.keys() >= _ALWAYS_IN_REQUEST and response.keys() >= _ALWAYS_IN_RESPONSE):
             raise ForeignError
@@ -148,21 +148,36 @@ class DirectReader:
         except ValueError as error:  # a number of more than 64 bits
             raise ForeignError from error
 
-    def _line(self, position: int, starts: tuple[bytes, ...] | None = None) -> tuple[bytes, int]:
+    def _line(self, position: int) -> tuple[bytes, int]:
         """The line at `position` and where the next one starts."""
-        end = self._data.find(b"\n", position)
+        end = self._line_end(position)
         if end >= 0:
             return self._data[position:end], end + 1
         part = self._data[position : position + _LONGEST_START]
-        if any(start.startswith(part) or part.startswith(start) for start in starts or self._form.starts):
+        if any(start.startswith(part) or part.startswith(start) for start in self._form.starts):
             raise TornError
         raise ForeignError
 
-    def _expect(self, expected: bytes, position: int) -> int:
-        line, position = self._line(position, (expected,))
-        if line != expected:
-            raise ForeignError
-        return position
+    def _line_end(self, position: int) -> int:
+        """Where the line at `position` ends, or -1. ForeignError if a NUL is seen first, as in the tail of a file
+        whose blocks were never written: then there may be gigabytes of it."""
+        for start in range(position, len(self._data), _CHUNK):
+            end = self._data.find(b"\n", start, start + _CHUNK)
+            if end >= 0:
+                return end
+            if self._data.find(b"\0", start, start + _CHUNK) >= 0:
+                raise ForeignError
+        return -1
+
+    def _expect(self, expected: re.Pattern[bytes], whole: bytes, position: int) -> int:
+        """Where the line behind `expected` starts; `whole` is the shortest such line."""
+        end = self._line_end(position)
+        line = self._data[position : end if end >= 0 else position + _LONGEST_START]
+        if end >= 0 and expected.fullmatch(line):
+            return end + 1
+        if end < 0 and (whole.startswith(line) or expected.fullmatch(line)):
+            raise TornError
+        raise ForeignError
 
     def _mapping(self, position: int, kinds: dict[bytes, Kind], last: bytes) -> tuple[dict[str, Any], int]:
         found: dict[str, Any] = {}
@@ -275,27 +290,26 @@ class DirectReader:
         # From the line break of the header, so that a block without any text ends where it starts.
         end = block.end.search(self._data, position - 1)
         if end is None:
+            self._line_end(self._data.rfind(b"\n") + 1)
             raise TornError
+        rest = self._data[end.end() : end.end() + _LONGEST_START]
+        if b"\n" not in rest and end.end() + len(rest) == len(self._data):
+            self._line(end.end())  # what it raises is the judgement: no interaction ends in a block
         raw = self._data[position : end.end()]
         text = b"\n".join(raw.split(b"\n" + block.pad)).removeprefix(block.pad)  # faster than `replace`
         if not header[1]:
-            self._without_digit(text, end.end())
+            self._without_digit(text)
         _check(text, tabs=True)
         if header[2] != b"+":
             text = text.rstrip(b"\n") + (b"" if header[2] else b"\n")
         return text, end.end()
 
-    def _without_digit(self, text: bytes, end: int) -> None:
+    def _without_digit(self, text: bytes) -> None:
         """Refuse a block whose indentation a reader would not find, or find elsewhere; see which go-yaml wrote it."""
         if text.startswith(b"\n"):
             self.candidate = 6
-        first = text.lstrip(b"\n")[:1]
-        if first in (b" ", b"\t"):
+        if text.lstrip(b"\n")[:1] in (b"", b" ", b"\t"):
             raise ForeignError
-        if not first:
-            # No text at all: cut off in the indentation of its first line?
-            rest = self._data[end : end + _LONGEST_START]
-            raise ForeignError if rest.strip(b" ") or end + len(rest) < len(self._data) else TornError
 
     def _flow(self, token: bytes) -> bytes:
         """A string on one line: plain, in quotes, or `!!binary`."""

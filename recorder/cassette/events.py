@@ -144,7 +144,8 @@ class _Events:
         event = self._next()
         if not isinstance(event, yaml.SequenceEndEvent):
             self.refuse(self._line(event), "one interaction", "two")
-        self._finish()
+        if self._finish():
+            self.refuse(self._line(event), "an interaction", "the end of a document")
         return found
 
     def document(self) -> Document:

@@ -183,7 +183,11 @@ class _Reader:
         If its lines are a whole list of one by themselves, they are so in the file too: no quoted text is left open,
         and the dash ends every block. If they are not, the next dash may be part of a text.
         """
-        end = self._data.find(b"\n" + dash, self.end) + 1 or self._without_torn_dash(dash)
+        # No further than what `_slice` takes: there may be gigabytes of anything.
+        end = self._data.find(b"\n" + dash, self.end, self.end + events.LARGEST) + 1
+        if not end:
+            self._slice(self.end, len(self._data))
+            end = self._without_torn_dash(dash)
         lines = self._slice(self.end, end)
         try:
             return events.interaction(lines, self._name, 1), end
@@ -201,7 +205,7 @@ class _Reader:
         document = events.document(self._slice(0, len(self._data)), self._name)
         self.end = len(self._data) if document.interactions else 0
         self.appendable = document.dash in _BY_DASH
-        self.layout = _BY_DASH.get(document.dash, GO_VCR)
+        self.layout = _BY_DASH.get(document.dash, self.layout)
         yield from document.interactions[skip:]
 
     def _slice(self, start: int, end: int) -> bytes:

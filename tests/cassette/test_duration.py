@@ -42,12 +42,12 @@ READ = {
     "-9223372036854775808ns": INT64_MIN,
 }
 REFUSED = (
-    "", "3", "-", "s", ".", "-.", ".s", "+.s", "1d", "1.5", "1 s", " 1s", "1s ", "1..5s", "--1s", "\x85", "١s",
+    "", "3", "-", "s", ".", "-.", ".s", "+.s", "1d", "1.5", "1 s", " 1s", "1s ", "1..5s", "--1s", "\x85", "\u0661s",
     "9223372036854775808ns", "3000000h", "9223372036854775.808us", "1" * 5000 + "s", "1\n2s",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("nanoseconds", "text"), WRITTEN.items(), ids=lambda value: str(value))
+@pytest.mark.parametrize(("nanoseconds", "text"), WRITTEN.items(), ids=str)
 def test_a_duration_is_spelled_as_go_spells_it(nanoseconds: int, text: str) -> None:
     assert text == format_duration(nanoseconds)
     assert nanoseconds == parse_duration(text)

@@ -55,15 +55,15 @@ recorded_by: hand
 
 
 def test_a_file_edited_by_hand_is_read() -> None:
-    assert (EXPECTED,) == loads(BY_HAND).interactions
+    assert loads(BY_HAND).interactions == (EXPECTED,)
 
 
 def test_windows_line_ends_are_read() -> None:
-    assert (EXPECTED, EXPECTED) == loads(TEXT.replace(b"\n", b"\r\n")).interactions
+    assert loads(TEXT.replace(b"\n", b"\r\n")).interactions == (EXPECTED, EXPECTED)
 
 
 def test_a_byte_order_mark_is_read() -> None:
-    assert (EXPECTED,) == loads("\ufeff" + BY_HAND).interactions
+    assert loads("\ufeff" + BY_HAND).interactions == (EXPECTED,)
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_small_edits_change_nothing(old: str, new: str, times: int) -> None:
     assert old in text
     # The last ones first: what ends a document can only stand at its end.
     edited = new.join(text.rsplit(old, 1 if "..." in new else times))
-    assert (EXPECTED, EXPECTED) == loads(edited).interactions
+    assert loads(edited).interactions == (EXPECTED, EXPECTED)
 
 
 def test_a_quoted_text_may_look_like_another_interaction() -> None:
     text = BY_HAND.replace(r'\ndata: b\n\n"', '\n  - id: 7"').replace("Date", "X")
-    assert b"data: a\n\n- id: 7" == loads(text).interactions[0].response.body
+    assert loads(text).interactions[0].response.body == b"data: a\n\n- id: 7"
 
 
 def _edit(old: str, new: str) -> str:
@@ -185,7 +185,7 @@ def test_what_is_not_utf_8_is_refused(text: bytes) -> None:
 def test_an_error_names_the_line() -> None:
     with pytest.raises(CassetteError) as refused:
         loads(_edit("code: 200", "code: [200]"), "a.yaml")
-    assert (6, "a.yaml") == (refused.value.line, refused.value.name)
+    assert (refused.value.line, refused.value.name) == (6, "a.yaml")
 
 
 def test_an_error_never_shows_a_value() -> None:
@@ -200,9 +200,9 @@ def test_absent_values_are_go_s_zero_values() -> None:
     for line in ("proto: HTTP/1.1", "proto_major: 1", "proto_minor: 1", "content_length: 13", 'host: ""'):
         text = text.replace(line, f"x-{line}")
     request = loads(text).interactions[0].request
-    assert ("", 0, 0, 0, "") == (
+    assert (
         request.proto, request.proto_major, request.proto_minor, request.content_length, request.host,
-    )  # fmt: skip
+    ) == ("", 0, 0, 0, "")  # fmt: skip
 
 
 def _only(interaction: Interaction) -> Interaction:

@@ -97,7 +97,7 @@ def test_a_block_whose_digit_would_be_wrong_is_written_in_double_quotes() -> Non
 
 
 def test_long_binary_is_folded_at_70_characters() -> None:
-    assert b"!!binary |\n  " + b"/" * 70 + b"\n  8=\n" == scalar(b"\xff" * 53, PLACE)
+    assert scalar(b"\xff" * 53, PLACE) == b"!!binary |\n  " + b"/" * 70 + b"\n  8=\n"
 
 
 def test_many_kinds_of_escapes_are_escaped_in_one_pass() -> None:
@@ -127,7 +127,8 @@ def _guessed(body: bytes) -> bool:
     """Whether the plain text is of another type for PyYAML."""
     if b"\n" in body or not body.isascii() or resolves(body):
         return False
-    return yaml.SafeLoader("").resolve(yaml.ScalarNode, body.decode(), (True, False)) != "tag:yaml.org,2002:str"
+    loader: Any = yaml.SafeLoader("")
+    return loader.resolve(yaml.ScalarNode, body.decode(), (True, False)) != "tag:yaml.org,2002:str"
 
 
 def _as_bytes(body: str | bytes) -> bytes:

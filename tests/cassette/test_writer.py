@@ -110,11 +110,11 @@ EMPTY_AS_CHARM = """\
 
 
 def test_every_key_stands_where_go_vcr_puts_it() -> None:
-    assert FULL_AS_GO_VCR == render(FULL, 7, GO_VCR).decode()
+    assert render(FULL, 7, GO_VCR).decode() == FULL_AS_GO_VCR
 
 
 def test_what_is_empty_is_left_out_where_go_vcr_leaves_it_out() -> None:
-    assert EMPTY_AS_CHARM == render(EMPTY, 0, CHARM).decode()
+    assert render(EMPTY, 0, CHARM).decode() == EMPTY_AS_CHARM
 
 
 @pytest.mark.parametrize(("layout", "dash"), [(GO_VCR, "    - id: 0"), (SEED, "  - id: 0"), (CHARM, "- id: 0")])
@@ -128,7 +128,7 @@ def test_a_cassette_is_its_header_and_its_interactions_numbered() -> None:
 
 
 def test_a_cassette_without_interactions_has_an_empty_list() -> None:
-    assert b"---\nversion: 2\ninteractions: []\n" == dumps(Cassette(interactions=()))
+    assert dumps(Cassette(interactions=())) == b"---\nversion: 2\ninteractions: []\n"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=lambda layout: layout.name)
