@@ -128,7 +128,8 @@ def _guessed(body: bytes) -> bool:
     if b"\n" in body or not body.isascii() or resolves(body):
         return False
     loader: Any = yaml.SafeLoader("")
-    return loader.resolve(yaml.ScalarNode, body.decode(), (True, False)) != "tag:yaml.org,2002:str"
+    tag: str = loader.resolve(yaml.ScalarNode, body.decode(), (True, False))
+    return tag != "tag:yaml.org,2002:str"
 
 
 def _as_bytes(body: str | bytes) -> bytes:
