@@ -27,7 +27,7 @@ _NAMES = re.compile(
 )
 _TAIL = 64
 _MOST_TEMPLATES = 8
-_LEAST_FIXED = 32
+_LEAST_FIXED = 20
 """Bytes. A template with less is not worth its search."""
 _SHORT = 40
 """Bytes. Shorter lines that come again (`event: …`, comments) are not searched again."""

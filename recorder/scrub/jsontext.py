@@ -45,7 +45,7 @@ def values(text: bytes, start: int = 0) -> list[Value]:
     found: list[Value] = []
     path: list[str | int] = []
     end = _read(text, start, found, path)
-    if end == len(text.rstrip(b" \t\r\n")):
+    if end == len(text.rstrip(b" \t\r\n")) and end > start:
         return found
     rest = text[end:].lstrip(b" \t\r\n")
     if rest.startswith(b'"'):

@@ -258,7 +258,7 @@ class Finder:
         return hits
 
     def _decoded_hits(self, text: bytes, depth: int) -> list[Hit]:
-        """A key that is sought as a word of its own may have been put behind a letter or two, to shift it in its group."""
+        """A key that is sought as a word of its own may stand behind a letter or two that shift it in its group."""
         if len(text) > _LONGEST_SHIFTED:
             return self._hits(text, depth + 1)
         shifted = (bytes(shift) + text[shift:] for shift in range(3))

@@ -21,7 +21,7 @@ _RUN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 _TO_RUNS = bytes(0x52 if code in _RUN_CHARACTERS else 0x20 for code in range(256))
 _A_RUN = b"R" * SHORTEST_RUN
 _TO_PRINTABLE = bytes(0x50 if 0x20 <= code < 0x7F else 0x20 for code in range(256))
-_PRINTABLE = b"P" * 8
+_PRINTABLE = b"P" * SHORTEST_RUN
 _URLSAFE_TO_STANDARD, STANDARD_TO_URLSAFE = bytes.maketrans(b"-_", b"+/"), bytes.maketrans(b"+/", b"-_")
 
 _ESCAPE = re.compile(
@@ -42,7 +42,7 @@ _SIMPLE = {
     b"r": b"\r",
     b"t": b"\t",
 }
-_WRAP = re.compile(rb"(?<=[A-Za-z0-9+/]{60})\r?\n[ \t]*(?=[A-Za-z0-9+/])")
+_WRAP = re.compile(rb"(?:\n(?<=[A-Za-z0-9+/]{60}\n)|\r\n(?<=[A-Za-z0-9+/]{60}\r\n))[ \t]*(?=[A-Za-z0-9+/])")
 """A line end inside base64 in lines (MIME's have 76 characters, PEM's 64, YAML's 70)."""
 
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){8,}")
@@ -254,5 +254,5 @@ def _decodings(run: bytes, *, binary: bool) -> Iterator[Decoded]:
 
 
 def has_text(decoded: bytes) -> bool:
-    """Whether eight printable ASCII characters stand in a row, without which there is nothing to find."""
+    """Whether enough printable ASCII characters stand in a row for a key: in an image they never do."""
     return _PRINTABLE in decoded.translate(_TO_PRINTABLE)

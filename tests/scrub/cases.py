@@ -152,7 +152,7 @@ def interaction(
     content_type: str = "application/json",
     **fields: Fields,
 ) -> Interaction:
-    """An interaction; `fields`: `headers`, `form` and `trailer` of the request, `answer_headers` and `answer_trailer`."""
+    """An interaction; `fields`: the request's `headers`, `form` and `trailer`, `answer_headers`, `answer_trailer`."""
     return Interaction(
         request=Request(
             method="POST",
@@ -181,7 +181,7 @@ def stream(deltas: list[str], key: str = "content") -> bytes:
     for delta in deltas:
         chunk = {"id": "gen-1", "choices": [{"index": 0, "delta": {"role": "assistant", key: delta}}]}
         frames.append(f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n")
-    return ": OPENROUTER PROCESSING\n\n".encode() + "".join(frames).encode() + b"data: [DONE]\n\n"
+    return b": OPENROUTER PROCESSING\n\n" + "".join(frames).encode() + b"data: [DONE]\n\n"
 
 
 def added_up(body: bytes, key: str = "content") -> str:
