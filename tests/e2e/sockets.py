@@ -19,6 +19,7 @@ import h2.connection  # type: ignore[import-untyped, unused-ignore]  # typed fro
 import h2.events  # type: ignore[import-untyped, unused-ignore]
 import h2.settings  # type: ignore[import-untyped, unused-ignore]
 import h11
+import pytest
 
 from tests.e2e.processes import PATIENCE, RecorderProcess
 
@@ -263,6 +264,8 @@ WAYS: dict[str, Way] = {
     "proxy, HTTP/2": proxy_http2,
     "base URL, HTTP/1.1": base_url_http1,
 }
+
+through_each_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 
 _numbers = count()
 

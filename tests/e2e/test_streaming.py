@@ -13,13 +13,11 @@ import pytest
 from recorder.upstream import Served, Upstream, start
 from tests.e2e.cassettes import asked, interactions
 from tests.e2e.processes import Launcher, RecorderProcess, wait_for
-from tests.e2e.sockets import KEY, WAYS, Answer, Http1, Way, dialled, fresh, proxy_http1, proxy_http2
+from tests.e2e.sockets import KEY, WAYS, Answer, Http1, Way, dialled, fresh, proxy_http1, proxy_http2, through_each_way
 
 CHAT = "/api/v1/chat/completions"
 ENCODINGS = ("gzip", "deflate", "br", "zstd")
 MILLISECOND = 1_000_000
-
-through_each_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 
 
 @pytest.fixture(scope="module")
