@@ -14,7 +14,7 @@ import pytest
 from recorder.upstream import Upstream, start
 from tests.e2e.cassettes import interactions
 from tests.e2e.processes import Launcher, RecorderProcess, launching
-from tests.e2e.sockets import KEY, Answer, Http1, dialled, tunnelled
+from tests.e2e.sockets import KEY, WAYS, Answer, Http1, dialled, tunnelled
 
 NAMES = ("api.example.com", "deep.api.example.com", "example.com", "notexample.com", "elsewhere.test")
 HEADERS = {"Authorization": f"Bearer {KEY}", "X-Sim": "body-bytes=100"}
