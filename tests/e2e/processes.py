@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 from recorder import environment, session
 from recorder.session import Running
@@ -46,11 +47,22 @@ def wait_for(what: str, claim: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+class Process(Protocol):
+    """What of `subprocess.Popen` is used here."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def kill(self) -> None: ...
+
+
 @dataclass(slots=True, kw_only=True)
 class RecorderProcess:
     """A running `recorder start` in the foreground. `cassette` is the file's path; it need not be there yet."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     running: Running
     stdout_file: Path
     stderr_file: Path
@@ -157,21 +169,25 @@ class Launcher:
     ) -> RecorderProcess:
         number = next(self._numbers)
         stdout, stderr = self.folder / f"stdout-{number}", self.folder / f"stderr-{number}"
-        with stdout.open("wb") as out, stderr.open("wb") as err:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "recorder", "start", "--session", session, *self.options, *options],
-                cwd=self.folder,
-                env=clean_environment(self.state, **(env or {})),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-            )
+        arguments = ["start", "--session", session, *self.options, *options]
+        process = self._spawn(arguments, clean_environment(self.state, **(env or {})), stdout, stderr)
         running = self._await(process, stderr)
         recorder = RecorderProcess(process=process, running=running, stdout_file=stdout, stderr_file=stderr)
         self._started.append(recorder)
         return recorder
 
-    def _await(self, process: subprocess.Popen[bytes], stderr: Path) -> Running:
+    def _spawn(self, arguments: list[str], env: dict[str, str], stdout: Path, stderr: Path) -> Process:
+        with stdout.open("wb") as out, stderr.open("wb") as err:
+            return subprocess.Popen(
+                [sys.executable, "-m", "recorder", *arguments],
+                cwd=self.folder,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+
+    def _await(self, process: Process, stderr: Path) -> Running:
         deadline = time.monotonic() + PATIENCE
         while process.poll() is None and time.monotonic() < deadline:
             for entry in session.running(self.state):
@@ -179,8 +195,7 @@ class Launcher:
                     return entry
             time.sleep(0.02)
         process.kill()
-        process.wait()
-        raise AssertionError(f"the recorder did not start (exit status {process.returncode}): {stderr.read_text()}")
+        raise AssertionError(f"the recorder did not start (exit status {process.wait()}): {stderr.read_text()}")
 
     def command(
         self, *arguments: str, env: Mapping[str, str] | None = None, given: str = ""

@@ -1,0 +1,25 @@
+"""Recorders that are killed, stopped and made to fail: forked, so that hundreds of them are cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recorder.upstream import Upstream
+from tests.crash.nursery import ForkingLauncher, Nursery, forking
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    running = Nursery()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def fork_recorder(tmp_path: Path, certs: Path, upstream: Upstream, nursery: Nursery) -> Iterator[ForkingLauncher]:
+    """fork_recorder(*options, session=…): a running recorder in front of the simulated OpenRouter."""
+    with forking(tmp_path, certs, upstream, nursery) as launcher:
+        yield launcher
