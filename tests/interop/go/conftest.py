@@ -70,7 +70,7 @@ class Oracle:
         return [answer.get("error") or _unwire(answer) for answer in answers]
 
 
-def _build(candidate: int, folder: Path) -> Path:
+def build(candidate: int, folder: Path) -> Path:
     if not shutil.which("go"):
         missing("go (https://go.dev/dl, to hold our cassettes against go-vcr's own)")
     program = folder / f"oracle-{candidate}"
@@ -85,7 +85,7 @@ def _build(candidate: int, folder: Path) -> Path:
 @pytest.fixture(scope="session", params=sorted(BUILDS, reverse=True), ids=lambda candidate: f"rc.{candidate}")
 def oracle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
     candidate: int = request.param
-    oracle = Oracle(_build(candidate, tmp_path_factory.mktemp("oracle")), candidate)
+    oracle = Oracle(build(candidate, tmp_path_factory.mktemp("oracle")), candidate)
     yield oracle
     oracle.close()
 
