@@ -16,7 +16,7 @@ from typing import Self
 from recorder import gohttp, usage, wording
 from recorder.capture import Exchange
 from recorder.model import Interaction
-from recorder.scrub import Scrubber, environment_credentials
+from recorder.scrub import Rule, Scrubber, environment_credentials
 from recorder.session import cassette_path
 from recorder.settings import Settings
 from recorder.sse import has_terminal_frame
@@ -98,7 +98,8 @@ class Summary:
 class Recording:
     """Holds the cassette's lock from `start` to `stop`."""
 
-    def __init__(self, *, session: str, store: Store, scrubber: Scrubber) -> None:
+    def __init__(self, *, session: str, store: Store, scrubber: Scrubber, allow_opaque: bool = False) -> None:
+        self._allow_opaque = allow_opaque
         self._session = session
         self._store = store
         self._scrubber = scrubber
@@ -115,15 +116,22 @@ class Recording:
         """
         path = cassette_path(settings.cassette_dir, settings.session)
         store = Store.open(path, layout=settings.layout, now=now)
-        scrubber = Scrubber(salt=salt, keep_headers=settings.keep_headers)
-        recording = cls(session=settings.session, store=store, scrubber=scrubber)
+        scrubber = Scrubber(
+            salt=salt,
+            keep_headers=settings.keep_headers,
+            rules=settings.rules,
+            allow_opaque=settings.allow_opaque,
+        )
+        recording = cls(session=settings.session, store=store, scrubber=scrubber, allow_opaque=settings.allow_opaque)
         recording._note_unlearned(scrubber.learn_all(environment_credentials(environ)))
         recording.summary.notes += map(str, recording._store.repaired)
+        if settings.rules:
+            recording.summary.notes.append(f"scrubbed by {_named(settings.rules)}")
         return recording
 
     def record(self, exchange: Exchange) -> Recorded:
         """Bring one exchange to disk; when this returns it is there, whole and scrubbed."""
-        seen = gohttp.interaction(exchange)
+        seen = gohttp.interaction(exchange, opaque=self._allow_opaque)
         incomplete = "" if _is_whole(exchange, seen) else exchange.broken or "no response"
         self._note_unlearned(self._scrubber.learn(exchange))
         clean = self._scrubber.scrub(seen)
@@ -174,6 +182,10 @@ class Recording:
         """Let go of the cassette as it is. After `stop` there is nothing left to do."""
         with self._lock:
             self._store.close()
+
+
+def _named(rules: tuple[Rule, ...]) -> str:
+    return f"{wording.count(len(rules), 'rule')} of yours ({', '.join(rule.name for rule in rules)})"
 
 
 def _is_whole(exchange: Exchange, interaction: Interaction) -> bool:

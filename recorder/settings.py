@@ -12,6 +12,7 @@ from pathlib import Path
 
 from recorder.cassette import LAYOUTS, Layout
 from recorder.errors import UsageError
+from recorder.scrub import Rule
 
 DEFAULT_HOST = "openrouter.ai"
 DEFAULT_CASSETTE_DIR = "cassettes"
@@ -87,6 +88,8 @@ class Settings:
     connect_to: tuple[ConnectTo, ...] = field(default=())
     upstream_ca: Path | None = None
     grace: float = DEFAULT_GRACE
+    allow_opaque: bool = False
+    rules: tuple[Rule, ...] = ()
 
     def records(self, name: str, port: int) -> bool:
         return any(host.matches(name, port) for host in self.hosts)

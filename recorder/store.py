@@ -224,6 +224,24 @@ class Store:
             raise
 
 
+def rewrite(path: Path, *, expected: bytes, data: bytes, now: int) -> None:
+    """Put `data` in the place of a cassette that says `expected`, by one atomic replace; mode and owner stay.
+
+    Raises LockedError if a recorder holds it, StoreError if it has changed since it was read, or cannot be written.
+    """
+    path = path.absolute()
+    with _told(path, "rewrite it"):
+        lock = _Lock.take(path, now=now)
+        try:
+            file = _File(path, GO_VCR, _open_plain(path, os.O_RDWR))
+            try:
+                file.replace(expected, data)
+            finally:
+                file.close()
+        finally:
+            lock.release()
+
+
 class _File:
     """One cassette file that grows at its end: the cassette itself, or the one of incomplete interactions."""
 
@@ -298,6 +316,13 @@ class _File:
 
         self._replace(pieces())
         return new_starts
+
+    def replace(self, expected: bytes, data: bytes) -> None:
+        """Replace the whole file, if it still says `expected`."""
+        assert self._fd is not None
+        if os.fstat(self._fd).st_size != len(expected) or b"".join(self._copy(0, len(expected))) != expected:
+            raise StoreError(f"{self.path}: was changed since it was read; try again")
+        self._replace([data])
 
     def close(self) -> None:
         if self._fd is not None:

@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("cassette", "sse", "encoding", "capture"),
     ("gohttp", "usage", "scrub"),
-    ("store", "settings", "session", "environment", "upstream"),
+    ("store", "settings", "session", "environment", "upstream", "config"),
     ("recording",),
     ("proxy",),
     ("cli",),

@@ -1,16 +1,10 @@
-"""The options that commands share, and where their values come from: flag, then environment, then file, then default.
-
-The file is the nearest `recorder.toml`, or `pyproject.toml` with a table `[tool.recorder]`, from the current folder
-upwards; its keys are the options' long names.
-"""
+"""The options that commands share, and where their values come from: flag, environment, file, default, in this order."""
 
 from __future__ import annotations
 
 import math
 import os
-import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,25 +12,14 @@ import click
 from click.core import ParameterSource
 
 import recorder
+from recorder import config
 from recorder import settings as setting
+from recorder.config import ConfigFile
 from recorder.errors import UsageError
 from recorder.session import check_name, data_folder
 from recorder.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
-_PATHS = ("cassette-dir", "certs", "upstream-ca")  # in a file they are meant from the file's folder
-_SEVERAL = ("host", "keep-header", "connect-to")
-_SINGLE = ("session", "layout", "port", "base-url-port", "grace", "base-url", "detach")
-KEYS = (*_SINGLE, *_SEVERAL, *_PATHS)
-"""Every setting that a file may have."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigFile:
-    """What the nearest file says, by the options' long names; `path` None where there is no file."""
-
-    path: Path | None
-    values: dict[str, str | list[str]]
 
 
 def option(*flags: str, **attributes: Any) -> Callable[[F], F]:
@@ -80,55 +63,8 @@ def config_file() -> ConfigFile:
     """The nearest file, read once for each folder that a command is run in."""
     folder = Path.cwd()
     if folder not in _read:
-        _read[folder] = _find_config(folder)
+        _read[folder] = config.nearest(folder)
     return _read[folder]
-
-
-def _find_config(folder: Path) -> ConfigFile:
-    for place in (folder, *folder.parents):
-        for name in ("recorder.toml", "pyproject.toml"):
-            path = place / name
-            if path.is_file() and (table := _table(path)) is not None:
-                return ConfigFile(path=path, values=_checked(path, table))
-    return ConfigFile(path=None, values={})
-
-
-def _table(path: Path) -> dict[str, Any] | None:
-    """The settings in a file; None for a `pyproject.toml` that says nothing of us."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        if path.name == "pyproject.toml":
-            return None  # not ours to complain about
-        raise UsageError(f"{path}: expected TOML, found {error}") from error
-    if path.name == "recorder.toml":
-        return content
-    tools = content.get("tool")
-    table = tools.get("recorder") if isinstance(tools, dict) else None
-    if table is not None and not isinstance(table, dict):
-        raise UsageError(f"{path}: expected a table [tool.recorder], found {table!r}")
-    return table
-
-
-def _checked(path: Path, table: dict[str, Any]) -> dict[str, str | list[str]]:
-    """The settings as text, as flags and the environment have them, so that one check serves all."""
-    values: dict[str, str | list[str]] = {}
-    for written, value in table.items():
-        key = written.replace("_", "-")
-        if key not in KEYS:
-            raise UsageError(f"{path}: expected one of the settings {', '.join(KEYS)}, found {written!r}")
-        if key in _SEVERAL and isinstance(value, list):
-            values[key] = [_text(path, key, item) for item in value]
-        else:
-            text = _text(path, key, value)
-            values[key] = [text] if key in _SEVERAL else str(path.parent / text) if key in _PATHS else text
-    return values
-
-
-def _text(path: Path, key: str, value: Any) -> str:
-    if not isinstance(value, str | int | float):
-        raise UsageError(f"{path}: {key}: expected one value, found {value!r}")
-    return str(value)
 
 
 def recording_options(command: F) -> F:
@@ -173,6 +109,7 @@ _RECORDING: list[Callable[[Any], Any]] = [
         default=setting.DEFAULT_GRACE,
         help="Seconds that streams under way may take to finish on stop.",
     ),
+    option("--allow-opaque", is_flag=True, help="Also record bodies that cannot be searched for secrets."),
 ]
 
 
@@ -187,6 +124,7 @@ def settings_from(
     connect_to: tuple[str, ...],
     upstream_ca: Path | None,
     grace: float,
+    allow_opaque: bool,
     port: int,
     base_url_port: int,
 ) -> Settings:
@@ -207,6 +145,8 @@ def settings_from(
         connect_to=setting.parse_connect_tos(" ".join(connect_to)),
         upstream_ca=upstream_ca,
         grace=grace,
+        allow_opaque=allow_opaque,
+        rules=config_file().rules,
     )
 
 

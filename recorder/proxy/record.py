@@ -31,6 +31,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from recorder import settings as setting
 from recorder.capture import Capture, Exchange
+from recorder.config import nearest
 from recorder.errors import RecorderError
 from recorder.proxy import wire
 from recorder.proxy.tee import Tee, deliver_held
@@ -138,6 +139,7 @@ class RecordAddon:
         loader.add_option("cassette_dir", str, setting.DEFAULT_CASSETTE_DIR, "Folder of the cassettes.")
         loader.add_option("record_hosts", str, setting.DEFAULT_HOST, "Hosts to record, parted by commas.")
         loader.add_option("layout", str, "", "Layout of a new cassette: go-vcr, seed or charm.")
+        loader.add_option("allow_opaque", bool, False, "Also record bodies that cannot be searched for secrets.")
         loader.add_option("keep_headers", str, "", "Headers to keep beside the usual ones, parted by commas.")
 
     def configure(self, updated: set[str]) -> None:  # noqa: ARG002 - a session's settings do not change under it
@@ -336,6 +338,8 @@ def _from_options() -> Settings:
         hosts=setting.parse_hosts(options.record_hosts),
         layout=setting.parse_layout(options.layout),
         keep_headers=setting.parse_headers(options.keep_headers),
+        allow_opaque=options.allow_opaque,
+        rules=nearest(Path.cwd()).rules,  # a rule that keeps a secret out holds however the recorder is started
     )
 
 

@@ -94,7 +94,12 @@ class ForkingLauncher(Launcher):
 
     def _spawn(self, arguments: list[str], env: dict[str, str], stdout: Path, stderr: Path) -> Process:
         pid = self.nursery.ask(
-            start=arguments, env=env, folder=str(self.folder), stdout=str(stdout), stderr=str(stderr), faults=self.faults
+            start=arguments,
+            env=env,
+            folder=str(self.folder),
+            stdout=str(stdout),
+            stderr=str(stderr),
+            faults=self.faults,
         )
         return Forked(self.nursery, pid)
 
