@@ -82,8 +82,8 @@ class _Form:
     name: bytes
     name_item: bytes
     name_block: _Block
-    plain_field: re.Pattern[bytes]  # a field, and a name with one value, whose text is plain beyond doubt
-    plain_name: re.Pattern[bytes]
+    plain_field: re.Pattern[bytes]  # a number, or a text that is plain beyond doubt or empty
+    plain_name: re.Pattern[bytes]  # with one value that is plain beyond doubt
     starts: tuple[bytes, ...]  # all that a line inside an interaction can start with, the text of blocks aside
 
 
@@ -98,11 +98,11 @@ def _form(layout: Layout) -> _Form:
     keys = (pad + key + b":" for key in _REQUEST | _RESPONSE)
     return _Form(
         item_start=item_start,
-        item=re.compile(item_start + rb"[0-9]{1,18}"),
+        item=re.compile(item_start + rb"[0-9]{1,18}\n"),
         request_line=key + b"request:",
-        request=re.compile(key + b"request:"),
+        request=re.compile(key + b"request:\n"),
         response_line=key + b"response:",
-        response=re.compile(key + b"response:"),
+        response=re.compile(key + b"response:\n"),
         field=pad,
         block=_block(field, layout.step(field)),
         list_item=list_item,
@@ -110,7 +110,7 @@ def _form(layout: Layout) -> _Form:
         name=b" " * name,
         name_item=name_item,
         name_block=_block(layout.dash(name), layout.dash(name) + 2),
-        plain_field=re.compile(rb"%b([a-z_]+): (%b)\n" % (pad, SURELY_PLAIN.pattern)),
+        plain_field=re.compile(rb"%b([a-z_]+): (?:(%b)|(%b)|\"\")\n" % (pad, SURELY_PLAIN.pattern, _INTEGER.pattern)),
         plain_name=re.compile(
             rb"%b([A-Za-z][0-9A-Za-z-]*):\n%b(%b)\n(?!%b)" % (b" " * name, name_item, SURELY_PLAIN.pattern, name_item)
         ),
@@ -138,9 +138,9 @@ class DirectReader:
         form = self._form
         position = self._expect(form.item, form.item_start, position)
         position = self._expect(form.request, form.request_line, position)
-        request, position = self._mapping(position, _REQUEST, b"method")
+        request, position = self._mapping(position, _REQUEST, "method")
         position = self._expect(form.response, form.response_line, position)
-        response, position = self._mapping(position, _RESPONSE, b"duration")
+        response, position = self._mapping(position, _RESPONSE, "duration")
         if not (request.keys() >= _ALWAYS_IN_REQUEST and response.keys() >= _ALWAYS_IN_RESPONSE):
             raise ForeignError
         try:
@@ -161,45 +161,56 @@ class DirectReader:
     def _line_end(self, position: int) -> int:
         """Where the line at `position` ends, or -1. ForeignError if a NUL is seen first, as in the tail of a file
         whose blocks were never written: then there may be gigabytes of it."""
-        for start in range(position, len(self._data), _CHUNK):
-            end = self._data.find(b"\n", start, start + _CHUNK)
-            if end >= 0:
-                return end
-            if self._data.find(b"\0", start, start + _CHUNK) >= 0:
+        end = self._data.find(b"\n", position, position + _CHUNK)
+        while end < 0 and position < len(self._data):
+            if self._data.find(b"\0", position, position + _CHUNK) >= 0:
                 raise ForeignError
-        return -1
+            position += _CHUNK
+            end = self._data.find(b"\n", position, position + _CHUNK)
+        return end
 
-    def _expect(self, expected: re.Pattern[bytes], whole: bytes, position: int) -> int:
-        """Where the line behind `expected` starts; `whole` is the shortest such line."""
-        end = self._line_end(position)
-        line = self._data[position : end if end >= 0 else position + _LONGEST_START]
-        if end >= 0 and expected.fullmatch(line):
-            return end + 1
-        if end < 0 and (whole.startswith(line) or expected.fullmatch(line)):
+    def _expect(self, expected: re.Pattern[bytes], start: bytes, position: int) -> int:
+        """Where the line behind `expected` starts; `start` is what such a line starts with."""
+        if line := expected.match(self._data, position):
+            return line.end()
+        part = self._data[position : position + _LONGEST_START]
+        if start.startswith(part) or (b"\n" not in part and expected.fullmatch(part + b"\n")):
             raise TornError
         raise ForeignError
 
-    def _mapping(self, position: int, kinds: dict[bytes, Kind], last: bytes) -> tuple[dict[str, Any], int]:
+    def _mapping(self, position: int, kinds: dict[bytes, Kind], last: str) -> tuple[dict[str, Any], int]:
+        """A request or a response. Its `last` key ends it: behind that, no more of it may be missing."""
         found: dict[str, Any] = {}
-        pad, plain_field = self._form.field, self._form.plain_field
-        key = b""
-        while key != last:
-            plain = plain_field.match(self._data, position)
-            if plain and (kind := kinds.get(plain[1])) in (Kind.TEXT, Kind.BODY):
-                key, token = plain.groups()
-                name = key.decode()
-                if name in found or token in _NULLS:
-                    raise ForeignError
-                found[name] = token if kind is Kind.BODY else token.decode()
-                position = plain.end()
-                continue
+        pad = self._form.field
+        while True:
+            position = self._plain_fields(position, kinds, found)
+            if last in found:
+                return found, position
             line, position = self._line(position)
             key, _, rest = line[len(pad) :].partition(b":")
             name = key.decode("ascii", "replace")
             if not line.startswith(pad) or key not in kinds or name in found:
                 raise ForeignError
             found[name], position = self._value(kinds[key], rest, position)
-        return found, position
+
+    def _plain_fields(self, position: int, kinds: dict[bytes, Kind], found: dict[str, Any]) -> int:
+        """Texts that are plain beyond doubt or empty, and numbers: most lines of an interaction."""
+        match = self._form.plain_field.match
+        while plain := match(self._data, position):
+            key, text, number = plain.groups()
+            kind, name = kinds.get(key), key.decode()
+            if name in found or text in _NULLS:
+                raise ForeignError
+            if kind is Kind.NUMBER and number:
+                found[name] = int(number)
+            elif kind is Kind.TEXT and not number:
+                found[name] = text.decode() if text else ""
+            elif kind is Kind.BODY and not number:
+                found[name] = text or b""
+            else:
+                break
+            position = plain.end()
+        return position
 
     def _value(self, kind: Kind, rest: bytes, position: int) -> tuple[Any, int]:
         """The value of a key: `rest` is what stands behind its colon, `position` where the next line starts."""
