@@ -30,6 +30,8 @@ _OVERLAP = 1 << 14
 _DEEPEST = 5
 """Layers of encodings. Each is shorter than the one around it; a limit, so that no text can be made to be slow."""
 
+_LEAST_DOCUMENT = 64
+"""Bytes beside a secret in a run of base64 or hex that make it a document, and not the secret in another spelling."""
 _LONGEST_SHIFTED = 512
 _LEAST_WRAPPED = 60
 _LEAST_CONDENSED = 2048
@@ -241,21 +243,11 @@ class Finder:
                 at = text.find(probe, end)
 
     def _inside(self, run: bytes, depth: int, *, binary: bool) -> list[Hit]:
-        hits: list[Hit] = []
-        for decoded in views.decodings(run, binary=binary):
-            for hit in self._decoded_hits(decoded.text, depth):
-                start, end = decoded.widen(hit.start, hit.end)
-                last = end == len(decoded.text)
-                wrap = Wrap(
-                    before=decoded.text[start : hit.start],
-                    behind=decoded.text[hit.end : end],
-                    encode=decoded.codec.encode,
-                    unit=1 if last else decoded.codec.unit,
-                    ends_base64=last and decoded.codec.unit > 1,
-                )
-                first, behind = decoded.source(start, end)
-                hits.append(replace(hit, start=first, end=behind, wraps=(*hit.wraps, wrap)))
-        return hits
+        return [
+            _encoded(hit, decoded)
+            for decoded in views.decodings(run, binary=binary)
+            for hit in self._decoded_hits(decoded.text, depth)
+        ]
 
     def _decoded_hits(self, text: bytes, depth: int) -> list[Hit]:
         """A key that is sought as a word of its own may stand behind a letter or two that shift it in its group."""
@@ -279,9 +271,29 @@ def _row_hits(rows: list[Pattern], text: bytes) -> Iterator[Hit]:
             yield Hit(start=start, end=end, rule=row.name, secret=text[start:end])
 
 
+def _encoded(hit: Hit, decoded: views.Decoded) -> Hit:
+    """A hit in what a run says as one in the run. A document stays readable; a secret alone is replaced as it stands,
+    since its placeholder in base64 would look like a secret again, to a person and to other scanners."""
+    start, end = decoded.widen(hit.start, hit.end)
+    first, behind = decoded.source(start, end)
+    if len(decoded.text) - (hit.end - hit.start) < _LEAST_DOCUMENT:
+        return replace(hit, start=first, end=behind, wraps=())
+    last = end == len(decoded.text)
+    wrap = Wrap(
+        before=decoded.text[start : hit.start],
+        behind=decoded.text[hit.end : end],
+        encode=decoded.codec.encode,
+        unit=1 if last else decoded.codec.unit,
+        ends_base64=last and decoded.codec.unit > 1,
+    )
+    return replace(hit, start=first, end=behind, wraps=(*hit.wraps, wrap))
+
+
 def _shifted(hit: Hit, by: int, text: bytes) -> Hit:
     """A hit in a run as one in the text. Where it reaches the run's end, the padding behind belongs to it."""
     start, end = hit.start + by, hit.end + by
+    if not hit.wraps:
+        return replace(hit, start=start, end=end)
     wrap = hit.wraps[-1]
     padding = 0
     while wrap.ends_base64 and padding < 2 and text[end + padding : end + padding + 1] == b"=":

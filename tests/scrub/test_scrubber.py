@@ -317,14 +317,16 @@ def test_only_a_scrubber_makes_a_clean_interaction() -> None:
 
 
 def test_equal_secrets_have_equal_placeholders_in_a_cassette_and_others_in_the_next() -> None:
-    found = interaction(body=_json(f"{KEY} {KEY}"), answer=_json(base64.b64encode(KEY.encode()).decode()))
+    document = b"a document of some length, with a key in it: " + KEY.encode() + b", and more behind it"
+    found = interaction(body=_json(f"{KEY} {KEY}"), answer=_json(base64.b64encode(document).decode()))
     bodies = [Scrubber(salt=salt * 16).scrub(found).interaction for salt in (b"a", b"b")]
     for clean in bodies:
         digest = re.findall(rb"\[REDACTED:openrouter-key:([0-9a-f]{4})\]", clean.request.body)
         assert 2 == len(digest)
         assert digest[0] == digest[1]
         decoded = base64.b64decode(json.loads(clean.response.body)["note"].split()[1])
-        assert decoded.startswith(b"[REDACTED:openrouter-key:" + digest[0])
+        assert b"key in it: [REDACTED:openrouter-key:" + digest[0] in decoded
+        assert decoded.endswith(b"], and more behind it")
     assert bodies[0].request.body != bodies[1].request.body
     assert neutral(bodies[0].request.body) == neutral(bodies[1].request.body)
 
