@@ -76,7 +76,7 @@ def _checked(path: Path, table: dict[str, Any]) -> dict[str, str | list[str]]:
 
 
 def _text(path: Path, key: str, value: Any) -> str:
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float) or "\0" in str(value):
         raise UsageError(f"{path}: {key}: expected one value, found {value!r}")
     return str(value)
 

@@ -39,11 +39,11 @@ def list_command(*, cassette_dir: Path, as_json: bool) -> None:
     else:
         rows = [
             (
-                entry["session"],
+                _shown(entry["session"]),
                 "-" if entry["interactions"] is None else str(entry["interactions"]),
                 "-" if entry["bytes"] is None else wording.size(entry["bytes"]),
                 "-" if entry["modified"] is None else _local(entry["modified"]),
-                entry["state"],
+                _shown(entry["state"]),
             )
             for entry in found
         ]
@@ -60,7 +60,7 @@ def _look_at(folder: Path, name: str, running: set[Path]) -> dict[str, Any]:
         if stat.S_ISREG(status.st_mode):
             surveyed = survey(path.read_bytes(), str(path))
             found["interactions"] = surveyed.count
-            state = "torn" if surveyed.torn else "whole"
+            state = "torn" if surveyed.torn else "whole" if surveyed.count else "empty"
         else:  # a pipe would be waited for
             state = "unreadable: not a file"
     except CassetteError as error:
@@ -70,6 +70,11 @@ def _look_at(folder: Path, name: str, running: set[Path]) -> dict[str, Any]:
     if path.resolve() in running:
         state = "running"
     return {**found, "state": state, "path": str(path)}
+
+
+def _shown(text: str) -> str:
+    """What a terminal may be given: a file's name can be anything."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _local(seconds: float) -> str:

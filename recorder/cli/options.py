@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -56,15 +57,10 @@ class _Option(click.Option):
             raise
 
 
-_read: dict[Path, ConfigFile] = {}
-
-
+@functools.cache
 def config_file() -> ConfigFile:
-    """The nearest file, read once for each folder that a command is run in."""
-    folder = Path.cwd()
-    if folder not in _read:
-        _read[folder] = config.nearest(folder)
-    return _read[folder]
+    """The nearest file, read once: a command stays in its folder."""
+    return config.nearest(Path.cwd())
 
 
 def recording_options(command: F) -> F:

@@ -29,7 +29,7 @@ _DETACH_WAIT = 30.0  # seconds; a first start without .pyc files takes about fou
 @recording_options
 @option("--port", type=click.IntRange(0, 65535), default=8080, help="Proxy port; 0 picks a free one.")
 @option("--base-url-port", type=click.IntRange(0, 65535), default=8081, help="Base-URL port; 0 picks a free one.")
-@click.option("--detach/--foreground", "-d", default=False, help="Run in the background.", show_default="foreground")
+@option("--detach/--foreground", "-d", default=False, help="Run in the background.", show_default="foreground")
 @click.option("--log", "log", default="", hidden=True)
 def start_command(*, detach: bool, log: str, **values: Any) -> int:
     """Record a session until Ctrl-C or `recorder stop`."""
