@@ -1,4 +1,4 @@
-"""The options that commands share, and where their values come from: flag, environment, file, default, in this order."""
+"""The options that commands share. Their values come from flag, environment, file or default, in this order."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from recorder import __version__
 from recorder.cli import recorder as group
 from tests.cli.conftest import Call
 
-COMMANDS = ["start", "run", "stop", "status", "list", "env", "demo"]
+COMMANDS = ["start", "run", "stop", "status", "list", "env", "verify", "scrub", "demo"]
 
 
 def test_help_lists_every_command(call: Call) -> None:

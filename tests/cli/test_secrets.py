@@ -25,12 +25,11 @@ def recorded(text: str) -> bytes:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "below").mkdir()
-    (tmp_path / "clean.yaml").write_bytes(recorded("hello"))
-    (tmp_path / "below" / "leak.yaml").write_bytes(recorded(f"your key is {KEY}"))
-    return tmp_path
+def folder(place: Path) -> Path:
+    (place / "below").mkdir()
+    (place / "clean.yaml").write_bytes(recorded("hello"))
+    (place / "below" / "leak.yaml").write_bytes(recorded(f"your key is {KEY}"))
+    return place
 
 
 def test_a_secret_is_found_named_and_not_shown(folder: Path) -> None:
