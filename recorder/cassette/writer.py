@@ -181,7 +181,10 @@ def _simple_key(name: str, candidate: int) -> bytes | None:
 
 @lru_cache(maxsize=256)
 def natural_order(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names as go-yaml sorts the keys of a map (`keyList.Less`): letters after others, numbers by value."""
+    """Names as go-yaml sorts the keys of a map (`keyList.Less`): letters after others, numbers by value.
+
+    What is a letter, Python's Unicode says; Go's may know newer ones.
+    """
     if len(names) < 2:
         return names
     return tuple(sorted(names, key=cmp_to_key(_compare)))

@@ -36,7 +36,8 @@ texts = st.one_of(
     st.lists(st.sampled_from(PIECES), max_size=8).map("".join),
     st.text(st.sampled_from(" \n\ta\u2028-#:."), max_size=10),
     st.text(st.sampled_from("0123456789_.+-eExob:TtZ "), max_size=14),
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    # Unassigned ones too are sorted by what they are, and Go's Unicode may be newer than Python's.
+    st.text(st.characters(exclude_categories=["Cs", "Cn"]), max_size=20),
 )
 """Go strings: `surrogateescape` for what is not UTF-8."""
 
