@@ -14,6 +14,7 @@ import mmap
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from recorder.cassette.document import Layout
@@ -252,7 +253,7 @@ class DirectReader:
         """Names that have one value each, all of it plain beyond doubt: nearly all headers."""
         match = self._form.plain_name.match
         while plain := match(self._data, position):
-            name, value = plain[1].decode(), plain[2]
+            name, value = intern(plain[1].decode()), plain[2]  # the same few in every interaction
             if name in found or name in NULLS or value in _NULLS:
                 raise ForeignError
             found[name] = (value.decode(),)
@@ -306,8 +307,9 @@ class DirectReader:
         rest = self._data[end.end() : end.end() + _LONGEST_START]
         if b"\n" not in rest and end.end() + len(rest) == len(self._data):
             self._line(end.end())  # what it raises is the judgement: no interaction ends in a block
-        raw = self._data[position : end.end()]
-        text = b"\n".join(raw.split(b"\n" + block.pad)).removeprefix(block.pad)  # faster than `replace`
+        # With the header's line break, so that all lines start alike. `split` is faster than `replace` here.
+        lines = self._data[position - 1 : end.end()].split(b"\n" + block.pad)
+        text = b"\n".join(lines)[1:] if lines[0] else b"\n".join(lines[1:])
         if not header[1]:
             self._without_digit(text)
         _check(text, tabs=True)
