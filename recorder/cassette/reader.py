@@ -19,8 +19,8 @@ from recorder.errors import CassetteError
 from recorder.model import Interaction
 
 _HEADER = re.compile(rb"(?:---\n)?version: 2\ninteractions:\n")
-_COMMENTS = re.compile(rb"(?: *#[^\n]*\n)*")  # between interactions, as in NAME.incomplete.yaml
-_COMMENT_START = re.compile(rb" *#")
+_COMMENTS = re.compile(rb"(?: *#[ -~]*\n)*")  # between interactions, as in NAME.incomplete.yaml
+_TORN_COMMENT = re.compile(rb" *#[ -~]*\Z")
 _FIRST_DASH = re.compile(rb"( {0,4})- ")
 _BY_DASH: dict[int | None, Layout] = {layout.dash(0): layout for layout in (GO_VCR, SEED, CHARM)}
 _DASHES = tuple(b" " * layout.dash(0) + b"- " for layout in (GO_VCR, SEED, CHARM))
@@ -174,8 +174,8 @@ class _Reader:
         return comments.end()
 
     def _is_torn_comment(self, position: int) -> bool:
-        """Whether a comment starts there that the file ends in: one with a line break has been gone over."""
-        return _COMMENT_START.match(self._data, position) is not None
+        """Whether a comment starts there that the file ends in."""
+        return _TORN_COMMENT.match(self._data, position) is not None
 
     def _edited(self, dash: bytes) -> tuple[Interaction, int]:
         """An interaction spelled in another way, up to the next line that starts like one.

@@ -267,6 +267,25 @@ def test_a_file_that_cannot_be_appended_to_is_refused(edited: str) -> None:
         survey(version + edited.replace("{old}", old))
 
 
+def test_every_cut_of_a_file_with_comments_between_interactions_is_seen_as_what_it_is() -> None:
+    comment = b"# incomplete: the client hung up\n"
+    first = header(GO_VCR) + comment + render(ONE, 0, GO_VCR)
+    data = first + comment + render(TWO, 1, GO_VCR)
+    assert (ONE, TWO) == loads(data).interactions
+    whole = (len(first), len(first) + len(comment))
+    for end in range(len(first), len(data)):
+        expected = Survey(layout=GO_VCR, count=1, end=end if end in whole else len(first), torn=end not in whole)
+        assert expected == survey(data[:end]), data[len(first) : end]
+
+
+@pytest.mark.parametrize("comment", [b"# \x00\n", b"# \xff\n", b"#\x07", b"x # y\n"])
+def test_what_is_no_comment_in_yaml_is_none_here(comment: bytes) -> None:
+    data = header(GO_VCR) + render(ONE, 0, GO_VCR) + comment
+    for text in (data, data + render(TWO, 1, GO_VCR)):
+        with pytest.raises(CassetteError):
+            survey(text)
+
+
 def test_a_file_with_a_comment_can_be_appended_to() -> None:
     text = b"# by hand\n" + dumps(Cassette(interactions=(ONE, TWO), layout=SEED))
     found = survey(text)
