@@ -63,6 +63,8 @@ class Proxy:
     async def run(self) -> None:
         """Serve until `stop`; then the recording has been stopped too. `ProxyError` if a door cannot be opened."""
         logging.getLogger("mitmproxy").setLevel(logging.WARNING)
+        # It logs why a door could not be opened, which `_door_error` tells in our own words.
+        logging.getLogger(proxyserver.__name__).setLevel(logging.CRITICAL)
         settings = _with_ports(self._settings)
         kept = trust.prepare(settings.certs, upstream_ca=settings.upstream_ca)
         master = self._master = Master(Options())

@@ -101,6 +101,32 @@ def test_what_is_wrong_is_one_line_and_leaves_nothing_behind(
     assert not (place.parent / "state").exists()
 
 
+@pytest.mark.parametrize("command", ["start", "run"])
+def test_a_bad_name_is_a_wrong_call_and_leaves_nothing_behind(call: Call, place: Path, command: str) -> None:
+    names = [
+        "",
+        "..",
+        "../x",
+        "/etc/x",
+        "a//b",
+        "a/../../x",
+        "nul",
+        "x.yaml",
+        "a\\b",
+        "C:x",
+        "e\u0301",
+        "a\u202eb",
+        "x" * 999,
+    ]
+    for name in names:
+        outcome = call(command, f"--session={name}", *(["--", "true"] if command == "run" else []))
+        assert (2, "") == (outcome.status, outcome.stdout)
+        assert outcome.stderr.startswith("recorder: expected a session's name")
+        assert 1 == len(outcome.stderr.splitlines())
+    assert [] == list(place.iterdir())
+    assert [place] == list(place.parent.iterdir())
+
+
 def test_a_wrong_file_stops_a_command_in_one_line(call: Call, place: Path) -> None:
     (place / "recorder.toml").write_text("colour = 1\n")
     for arguments in (["start", "-s", "x"], ["list"]):

@@ -202,7 +202,7 @@ class Launcher:
     ) -> subprocess.CompletedProcess[str]:
         """Run one command of `recorder` to its end; `given` is its standard input."""
         return subprocess.run(
-            [sys.executable, "-m", "recorder", *arguments],
+            [sys.executable, "-P", "-m", "recorder", *arguments],
             cwd=self.folder,
             env=clean_environment(self.state, **(env or {})),
             input=given,
