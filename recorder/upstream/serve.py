@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from http.client import responses
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from tempfile import TemporaryDirectory
@@ -28,6 +29,7 @@ import trustme
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.utils import wrap_app
 
 from recorder.errors import UpstreamError
@@ -54,6 +56,20 @@ class Options:
     ca_file: str
     seed: str
     behaviour: Behaviour
+
+
+_send_event = H11Protocol._send_h11_event  # noqa: SLF001 - there is no other place where the reason can be put in
+
+
+async def _send_with_reason(self: H11Protocol, event: Any) -> None:
+    """`200 OK`, as the services that we stand in for say it over HTTP/1.1; hypercorn says `200 `."""
+    if isinstance(event, h11.Response):
+        reason = responses.get(event.status_code, "").encode()
+        event = h11.Response(status_code=event.status_code, headers=list(event.headers), reason=reason)
+    await _send_event(self, event)
+
+
+H11Protocol._send_h11_event = _send_with_reason  # type: ignore[method-assign] # noqa: SLF001 - the same
 
 
 def run(options: Options) -> None:
