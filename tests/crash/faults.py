@@ -28,15 +28,15 @@ def limit(*, size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
-def call(*, name: str, nth: int, error: str, fired: str) -> None:
-    """The `nth` call of `os.NAME` that concerns a cassette fails; a write may be `short` instead."""
+def call(*, name: str, nth: int, error: str, fired: str, about: str = "/cassettes") -> None:
+    """The `nth` call of `os.NAME` for a file with `about` in its path fails; a write may be `short` instead."""
     genuine = getattr(os, name)
     lock = threading.Lock()
     count = 0
 
     def failing(*args: Any, **kwargs: Any) -> Any:
         nonlocal count
-        if not _concerns_a_cassette(args):
+        if about not in (path := _path(args)) or path.endswith(".lock"):
             return genuine(*args, **kwargs)
         with lock:
             count += 1
@@ -51,13 +51,12 @@ def call(*, name: str, nth: int, error: str, fired: str) -> None:
     setattr(os, name, failing)
 
 
-def _concerns_a_cassette(args: tuple[Any, ...]) -> bool:
-    """Whether it is about a cassette, one of the files beside it, or their folder, and not about a log or a key."""
+def _path(args: tuple[Any, ...]) -> str:
+    """The file that a call is about, "" if it is about none."""
     try:
-        name = os.readlink(f"/proc/self/fd/{args[0]}") if isinstance(args[0], int) else os.fspath(args[0])
+        return str(Path(f"/proc/self/fd/{args[0]}").readlink() if isinstance(args[0], int) else os.fspath(args[0]))
     except (OSError, TypeError, IndexError):
-        return False
-    return "/cassettes" in str(name) and not str(name).endswith(".lock")
+        return ""
 
 
 def line(*, file: str, number: int, fired: str) -> None:

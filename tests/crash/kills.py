@@ -68,7 +68,7 @@ class Killing:
             return ask
 
         async def kill() -> None:
-            """At a random moment after a random number of ends, or in the very step in which the last of them is seen."""
+            """After a random number of ends: in the very step in which the last of them is seen, or a bit later."""
             nonlocal killed
             enough = len(self.noted.ends) + dice.choice([0, 1, 2, 5, 10, 25])
             with suppress(TimeoutError):
@@ -82,5 +82,4 @@ class Killing:
             asking = keep_asking(using, next_ask, self.noted, at_once=dice.randint(1, 20))
             await asyncio.gather(asking, kill())
         recorder.wait()
-        if self.noted.failures:
-            self.wrong.append(f"seed {self.seed}, round {self.rounds}: answers {self.noted.failures}")
+        self.wrong += [f"seed {self.seed}, round {self.rounds}: answer {refused}" for refused in self.noted.refused]

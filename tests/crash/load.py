@@ -11,8 +11,7 @@ import hashlib
 import json
 import random
 import ssl
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from recorder.model import Interaction
 from tests.e2e.processes import RecorderProcess
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
+MODEL = "openai/gpt-5.4-nano"
 DOORS = ("base URL", "proxy", "proxy, HTTP/2")
 _DONE = b"data: [DONE]\n\n"
 _SIZES = (0, 1, 700, 20_000, 300_000, 2**20, 8 * 2**20)
@@ -44,7 +44,7 @@ class Ask:
     def request(self, origin: str) -> tuple[str, str, bytes]:
         if self.kind == "bytes":
             return "GET", f"{origin}/sim/bytes?id={self.number}", b""
-        body = {"model": "openai/gpt-5.4-nano", "messages": [{"role": "user", "content": f"number {self.number}"}]}
+        body = {"model": MODEL, "messages": [{"role": "user", "content": f"number {self.number}"}]}
         asked = json.dumps({**body, "stream": self.kind != "chat"}).encode()
         return "POST", f"{origin}/api/v1/chat/completions?id={self.number}", asked
 
@@ -60,12 +60,14 @@ class End:
 
 @dataclass(slots=True)
 class Noted:
-    """What the clients have seen. `broken`: the numbers of those that broke off, with why."""
+    """What the clients have seen. `broken`: the numbers of those that broke off, with why.
+
+    `refused`: answers whose status was not 200, each with its body.
+    """
 
     ends: dict[int, End] = field(default_factory=dict)
     broken: dict[int, str] = field(default_factory=dict)
-    failures: Counter[int] = field(default_factory=Counter)
-    """Answers by their status, where that was not 200."""
+    refused: list[tuple[int, bytes]] = field(default_factory=list)
     _waiting: list[tuple[int, asyncio.Event]] = field(default_factory=list)
 
     def end(self, end: End) -> None:
@@ -102,7 +104,7 @@ class Clients:
                 if response.status_code == 200:
                     noted.end(End(ask=ask, body=digest(seen), size=len(seen)))
                 else:
-                    noted.failures[response.status_code] += 1
+                    noted.refused.append((response.status_code, bytes(seen)))
         except (httpx.TransportError, ssl.SSLError) as error:
             if ask.number not in noted.ends:  # after the end, a broken connection is none of this answer's business
                 noted.broken[ask.number] = repr(error)
@@ -170,13 +172,38 @@ async def keep_asking(using: Clients, asks: Callable[[], Ask | None], noted: Not
     await asyncio.gather(*(one() for _ in range(at_once)))
 
 
+def ask_all(recorder: RecorderProcess, asks: Sequence[Ask], noted: Noted, *, at_once: int = 1) -> None:
+    """Ask all of it, one thing after the other or some at once, and note what is seen."""
+    waiting: Iterator[Ask] = iter(asks)
+
+    async def asking() -> None:
+        async with clients(recorder) as using:
+            await keep_asking(using, lambda: next(waiting, None), noted, at_once=at_once)
+
+    asyncio.run(asking())
+
+
+def stream_request(recorder: RecorderProcess, sim: str) -> bytes:
+    """A request for a stream at the base-URL port, as it goes over the wire."""
+    body = json.dumps({"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "Hi"}]})
+    head = [
+        "POST /api/v1/chat/completions HTTP/1.1",
+        f"Host: 127.0.0.1:{recorder.base_url_port}",
+        f"Authorization: Bearer {KEY}",
+        f"X-Sim: {sim}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
+    return "\r\n".join([*head, "", body]).encode()
+
+
 def load(path: Path) -> tuple[Interaction, ...]:
     """The cassette, strictly; of one that is not there yet, nothing."""
     return cassette.loads(path.read_bytes(), str(path)).interactions if path.exists() else ()
 
 
 def number_of(interaction: Interaction) -> int:
-    return int(parse_qs(urlsplit(interaction.request.url).query)["id"][0])
+    return int(parse_qs(urlsplit(interaction.request.url).query).get("id", ["-1"])[0])
 
 
 def missing_or_different(ends: Iterable[End], interactions: Iterable[Interaction]) -> list[str]:

@@ -118,10 +118,10 @@ def forking(folder: Path, certs: Path, upstream: Upstream, nursery: Nursery) -> 
 
 
 def _main() -> None:
-    import gc  # noqa: PLC0415 - only the program's
+    import gc
 
-    import recorder.cli.start  # noqa: PLC0415 - what the tests need not load
-    import recorder.proxy.master  # noqa: F401, PLC0415
+    import recorder.cli.start
+    import recorder.proxy.master  # noqa: F401
 
     gc.collect()
     gc.freeze()  # the children need not copy what they never change
@@ -154,8 +154,8 @@ def _answer(value: int | None) -> None:
 
 def _become(order: dict[str, Any]) -> None:
     """Be the recorder of that command line, to its end."""
-    from recorder.cli import main  # noqa: PLC0415 - loaded by now
-    from tests.crash import faults  # noqa: PLC0415 - loads mitmproxy
+    from recorder.cli import main
+    from tests.crash import faults
 
     status = 70  # EX_SOFTWARE
     try:

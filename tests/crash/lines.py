@@ -1,0 +1,67 @@
+"""An exception at one line of the recording addon, or of what it calls, while it records: one line after the other."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.crash.load import Ask, Noted, ask_all, load, missing_or_different, stream_request
+from tests.crash.nursery import ForkingLauncher
+from tests.e2e.processes import RecorderProcess
+
+FILES = ["recorder/proxy/record.py", "recorder/proxy/tee.py", "recorder/proxy/wire.py", "recorder/recording.py"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    file: str
+    number: int
+    function: str
+
+
+def lines_that_run(launcher: ForkingLauncher) -> list[Line]:
+    """Those that run in a session of `exchanges`, its start and its end included."""
+    into = launcher.folder / "lines"
+    launcher.faults = [{"kind": "trace", "files": FILES, "into": str(into)}]
+    recorder = launcher(session="lines")
+    exchanges(recorder)
+    assert 0 == recorder.stop()
+    found = (line.split(":", 2) for line in into.read_text().splitlines())
+    return [Line(file=file, number=int(number), function=function) for file, number, function in found]
+
+
+def fail_at(launcher: ForkingLauncher, line: Line) -> str:
+    """What is wrong with a session in which that line raises; "" if the recorder failed closed."""
+    fired = Path(f"{launcher.folder}/fired-{Path(line.file).stem}-{line.number}")
+    launcher.faults = [{"kind": "line", "file": line.file, "number": line.number, "fired": str(fired)}]
+    try:
+        recorder = launcher(session=fired.name)
+    except AssertionError as error:  # it did not start, and says so
+        return "" if "(exit status 1)" in str(error) else f"{line}: {error}"
+    noted = exchanges(recorder)
+    status = recorder.stop()
+    lost = missing_or_different(noted.ends.values(), load(recorder.cassette))
+    if not fired.exists():
+        return f"{line}: did not run"
+    if lost or status != 1:
+        return f"{line}: exit status {status}, {lost}: {recorder.stderr}"
+    return ""
+
+
+def exchanges(recorder: RecorderProcess) -> Noted:
+    """A bit of everything: whole answers, one without a body, a client that leaves, an upstream that breaks off."""
+    noted = Noted()
+    ask_all(recorder, [Ask(number=1, door="proxy", kind="bytes", sim="body-bytes=5000", size=5000)], noted)
+    with socket.create_connection(("127.0.0.1", recorder.base_url_port), timeout=20) as leaving:
+        leaving.sendall(stream_request(recorder, "chunks=1000, pace-ms=20"))
+        leaving.recv(65536)
+    asks = [
+        Ask(number=2, door="base URL", kind="stream", sim="chunks=3"),
+        Ask(number=3, door="proxy, HTTP/2", kind="stream", sim="cut=reset, cut-events=3"),
+        Ask(number=4, door="proxy, HTTP/2", kind="chat"),
+        Ask(number=5, door="base URL", kind="bytes", sim="body-bytes=0"),
+        Ask(number=6, door="proxy", kind="bytes", sim="body-bytes=50, framing=close", size=50),
+    ]
+    ask_all(recorder, asks, noted)
+    return noted
