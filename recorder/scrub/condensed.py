@@ -26,6 +26,7 @@ _NAMES = re.compile(
     b"|".join(sorted({re.escape(anchor) for row in PATTERNS if row.look is Look.FOLDED for anchor in row.anchors}))
 )
 _TAIL = 64
+_PIECE = 1 << 18
 _MOST_TEMPLATES = 8
 _LEAST_FIXED = 20
 """Bytes. A template with less is not worth its search."""
@@ -149,7 +150,7 @@ class _Condenser:
     def run(self, text: bytes) -> Condensed | None:
         parts: list[bytes] = []
         seen: set[bytes] = set()
-        lines = [line for line in text.split(b"\n") if line]
+        lines = [line for line in _lines(text) if line]
         most_parsed = 24 + len(lines) // 16
         at = 0
         while at < len(lines):
@@ -253,6 +254,16 @@ class _Condenser:
         for path in self._paths.values():
             if path.alike is not None or path in shared:
                 yield added_up(path.strings)
+
+
+def _lines(text: bytes) -> Iterator[bytes]:
+    """In pieces, since nothing else in the process runs while one call splits a long text."""
+    start = 0
+    while start < len(text):
+        end = text.find(b"\n", start + _PIECE)
+        end = end if end >= 0 else len(text)
+        yield from text[start:end].split(b"\n")
+        start = end + 1
 
 
 def _fixed(line: bytes, varying: Iterable[jsontext.Value]) -> list[bytes]:

@@ -10,7 +10,8 @@ cheaper than trying an expression. Three ways to look:
 
 Rules for an expression, each held by a test: its group `secret`, or all of it, is what gets replaced; it is linear,
 that is, a repetition is possessive and either nothing may fail behind it, or a lookbehind lets it start only once in a
-run of its own characters. Recall comes first: lengths are lower bounds.
+run of its own characters. Recall comes first: lengths are lower bounds. But a short prefix must stand alone: in a
+megabyte of base64 any four letters come up by chance.
 
 Examples are made up, and put together from pieces so that a scanner of this repository does not take them for real.
 """
@@ -125,17 +126,17 @@ PATTERNS: tuple[Pattern, ...] = (
     # The short form is also DeepSeek's, Moonshot's, DashScope's, Stability's and many gateways'.
     _row("openai-key", r"(?<![A-Za-z0-9_-])sk-(?=[A-Za-z_-]{0,63}\d)(?:[A-Za-z0-9]{2,16}-)?[A-Za-z0-9_]{20,}+[A-Za-z0-9_-]*+",
          "sk-", "sk-" + _MIXED + "T3" + "BlbkFJ" + _MIXED, "sk-learn-2024-pipelines-for-beginners"),
-    _row("google-key", r"AIza[A-Za-z0-9_-]{30,}+", "AIza", "AIza" + "Sy" + _MIXED + "-_9xYz", "AIzaSy-your-key"),
+    _row("google-key", r"(?<![A-Za-z0-9+])AIza[A-Za-z0-9_-]{30,}+", "AIza", "AIza" + "Sy" + _MIXED + "-_9xYz", "AIzaSy-your-key"),
     _row("google-key", r"AQ\.A[A-Za-z0-9_-]{24,}+", "AQ.A", "AQ." + "Ab8RN6" + _MIXED, "FAQ.Answers"),
     _row("google-oauth", r"ya29\.[A-Za-z0-9_.-]{20,}+", "ya29.", "ya29." + "a0" + _MIXED, "ya29.example"),
     _row("google-oauth", r"(?<![A-Za-z0-9_/-])1//0[A-Za-z0-9_-]{20,}+", "1//0", "1//0" + "g" + _MIXED, "1//0 is odd"),
     _row("google-oauth-secret", r"GOCSPX-[A-Za-z0-9_-]{16,}+", "GOCSPX-", "GOCSPX-" + _MIXED, "GOCSPX-xyz"),
-    _row("xai-key", r"xai-[A-Za-z0-9_]{24,}+", "xai-", "xai-" + _MIXED * 3, "x-ai/grok-xai-compatible-endpoint"),
-    _row("groq-key", r"gsk_[A-Za-z0-9]{20,}+", "gsk_", "gsk_" + _MIXED * 2, "gsk_your_groq_api_key_here"),
+    _row("xai-key", r"(?<![A-Za-z0-9])xai-[A-Za-z0-9_]{24,}+", "xai-", "xai-" + _MIXED * 3, "x-ai/grok-xai-compatible-endpoint"),
+    _row("groq-key", r"(?<![A-Za-z0-9])gsk_[A-Za-z0-9]{20,}+", "gsk_", "gsk_" + _MIXED * 2, "gsk_your_groq_api_key_here"),
     _row("perplexity-key", r"pplx-[A-Za-z0-9]{24,}+", "pplx-", "pplx-" + _HEX8 * 6, "pplx-70b-online-chat-and-more"),
-    _row("huggingface-token", r"(?:hf|api_org)_[A-Za-z0-9]{24,}+",
+    _row("huggingface-token", r"(?<![A-Za-z0-9_-])(?:hf|api_org)_[A-Za-z0-9]{24,}+",
          "hf_ api_org_", "hf_" + _MIXED + "aBcDeFg", "hf_hub_download_from_cache"),
-    _row("replicate-token", r"r8_[A-Za-z0-9]{24,}+", "r8_", "r8_" + _MIXED + "aBcDeFgHiJ", "for8_bit_quantised_models"),
+    _row("replicate-token", r"(?<![A-Za-z0-9_-])r8_[A-Za-z0-9]{24,}+", "r8_", "r8_" + _MIXED + "aBcDeFgHiJ", "for8_bit_quantised_models"),
     _row("langsmith-key", r"lsv2_(?:pt|sk)_[A-Za-z0-9_]{20,}+", "lsv2_pt_ lsv2_sk_", "lsv2_" + "pt_" + _HEX8 * 4 + "_" + "0a1b2c3d4e", "lsv2_pt_key"),
     _row("langsmith-key", r"(?<![A-Za-z0-9_])ls__[A-Za-z0-9]{24,}+", "ls__", "ls__" + _HEX8 * 4, "calls__and_other_double_scores"),
     _row("fireworks-key", r"(?<![A-Za-z0-9_])fw_[A-Za-z0-9]{20,}+", "fw_", "fw_" + _MIXED, "fw_version_of_the_router"),
@@ -143,7 +144,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _row("nvidia-key", r"nvapi-[A-Za-z0-9_-]{24,}+", "nvapi-", "nvapi-" + _MIXED * 2, "nvapi-your-key"),
     _row("anyscale-key", r"esecret_[A-Za-z0-9]{16,}+", "esecret_", "esecret_" + _MIXED, "esecret_of_your_account"),
     _row("together-key", r"tgp_v1_[A-Za-z0-9_-]{20,}+", "tgp_v1_", "tgp_v1_" + _MIXED, "tgp_v1_key"),
-    _row("pinecone-key", r"pcsk_[A-Za-z0-9_]{24,}+", "pcsk_", "pcsk_" + _MIXED * 2, "pcsk_your_key"),
+    _row("pinecone-key", r"(?<![A-Za-z0-9])pcsk_[A-Za-z0-9_]{24,}+", "pcsk_", "pcsk_" + _MIXED * 2, "pcsk_your_key"),
     _row("voyage-key", r"(?<![A-Za-z0-9_-])pa-(?=[A-Za-z_-]{0,31}\d)[A-Za-z0-9_]{24,}[A-Za-z0-9_-]*+", "pa-", "pa-" + _MIXED, "pa-per-and-pencil-for-the-exam"),
     _row("jina-key", r"jina_[A-Za-z0-9_-]{24,}+", "jina_", "jina_" + _HEX8 * 4 + _MIXED, "jina_embeddings_v3"),
     _row("tavily-key", r"tvly-[A-Za-z0-9_-]{16,}+", "tvly-", "tvly-" + "dev-" + _MIXED, "tvly-your-key"),
@@ -151,10 +152,10 @@ PATTERNS: tuple[Pattern, ...] = (
     # Clouds.
     _row("aws-key-id", r"(?<![A-Z0-9])(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[A-Z2-7]{16}(?![A-Z0-9])",
          "AKIA ASIA ABIA ACCA AROA AIDA", "AKIA" + _UPPER, "AKIANDOTHERWORDSTHATARELONG"),
-    _row("aws-bedrock-key", r"ABSK[A-Za-z0-9+/]{40,}+={0,2}|bedrock-api-key-[A-Za-z0-9+/_-]{16,}+={0,2}", "ABSK bedrock-api-key-",
+    _row("aws-bedrock-key", r"(?<![A-Za-z0-9+])ABSK[A-Za-z0-9+/]{40,}+={0,2}|bedrock-api-key-[A-Za-z0-9+/_-]{16,}+={0,2}", "ABSK bedrock-api-key-",
          "ABSK" + "QmVkcm9ja0FQSUtleS" + _MIXED * 3, "bedrock-api-key-name"),
     # Session tokens begin with a fixed header, as protocol buffers do.
-    _row("aws-session-token", r"(?<![A-Za-z0-9+/])(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9+/]{40,}+={0,2}",
+    _row("aws-session-token", r"(?<![A-Za-z0-9+])(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9+/]{40,}+={0,2}",
          "IQoJb3JpZ2lu FwoGZXIvYXdz FQoGZXIvYXdz", "IQoJb3JpZ2lu" + "X2Vj" + _MIXED * 4, "IQoJb3JpZ2lu is a header"),
     _row("azure-storage-key", r"accountkey=(?P<secret>[a-z0-9+/]{40,}+={0,2})", "accountkey=",
          "AccountKey=" + _MIXED * 3 + "aBcDe==", "AccountKey=<key>", Look.FOLDED),
@@ -171,22 +172,22 @@ PATTERNS: tuple[Pattern, ...] = (
          "dp.pt." + _MIXED * 2, "dp.pt.name"),
     _row("tailscale-key", r"tskey-[a-z]{3,12}-[A-Za-z0-9-]{16,}+", "tskey-", "tskey-" + "auth-" + _MIXED, "tskey-auth-name"),
     # Code, packages, builds.
-    _row("github-token", r"gh[pousr]_[A-Za-z0-9_]{20,}+|github_pat_[A-Za-z0-9_]{22,}+", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
+    _row("github-token", r"(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9_]{20,}+|github_pat_[A-Za-z0-9_]{22,}+", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
          "ghp_" + _MIXED + "aBcDeFgHi", "ghp_tokens are old"),
     _row("gitlab-token", r"(?:glpat|gldt|glrt|glptt|glcbt|glsoat|glimt|glagent|glft|gloas|glffct)-[A-Za-z0-9_-]{16,}+(?:\.[A-Za-z0-9._-]+)?",
          "glpat- gldt- glrt- glptt- glcbt- glsoat- glimt- glagent- glft- gloas- glffct-", "glpat-" + "aB3dE6gH9jK2mN5pQ8sT", "glpat-your-token"),
-    _row("npm-token", r"npm_[A-Za-z0-9]{32,}+", "npm_", "npm_" + _MIXED + "aBcDeFgHi", "npm_config_registry_and_more_of_it"),
+    _row("npm-token", r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{32,}+", "npm_", "npm_" + _MIXED + "aBcDeFgHi", "npm_config_registry_and_more_of_it"),
     _row("pypi-token", r"pypi-[A-Za-z0-9_-]{40,}+", "pypi-", "pypi-" + "AgEIcHlwaS5vcmc" + _MIXED * 2, "pypi-server-for-the-team"),
     _row("docker-token", r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}+", "dckr_pat_ dckr_oat_", "dckr_pat_" + _MIXED, "dckr_pat_name"),
-    _row("atlassian-token", r"(?:ATATT3|ATCTT3|ATBB|ATOA|ATSTT3)[A-Za-z0-9_-]{24,}+(?:=[A-F0-9]{8})?",
+    _row("atlassian-token", r"(?<![A-Za-z0-9+])(?:ATATT3|ATCTT3|ATBB|ATOA|ATSTT3)[A-Za-z0-9_-]{24,}+(?:=[A-F0-9]{8})?",
          "ATATT3 ATCTT3 ATBB ATOA ATSTT3", "ATATT3" + "xFfGF0" + _MIXED * 3, "ATATT3 begins one"),
     _row("linear-key", r"lin_(?:api|oauth)_[A-Za-z0-9]{24,}+", "lin_api_ lin_oauth_", "lin_api_" + _MIXED + "aBcDe", "lin_api_of_the_team"),
     _row("notion-token", r"(?<![A-Za-z0-9])(?:ntn_|secret_)[A-Za-z0-9]{32,}+", "ntn_ secret_", "ntn_" + _MIXED + "aBcDeFgH", "secret_of_the_island_and_its_people"),
-    _row("figma-token", r"fig[dur]_[A-Za-z0-9_-]{24,}+", "figd_ figu_ figr_", "figd_" + _MIXED + "aBcDe", "figd_name"),
+    _row("figma-token", r"(?<![A-Za-z0-9])fig[dur]_[A-Za-z0-9_-]{24,}+", "figd_ figu_ figr_", "figd_" + _MIXED + "aBcDe", "figd_name"),
     _row("postman-key", r"PMAK-[A-Za-z0-9-]{32,}+", "PMAK-", "PMAK-" + _HEX8 * 3 + "-" + _HEX8 * 4, "PMAK-your-key"),
-    _row("vercel-token", r"vc[pkiar]_[A-Za-z0-9]{24,}+", "vcp_ vck_ vci_ vca_ vcr_", "vcp_" + _MIXED * 2, "vcr_cassette_of_the_session"),
-    _row("supabase-key", r"sb(?:p|_secret|_publishable)_[A-Za-z0-9_]{20,}+", "sbp_ sb_secret_ sb_publishable_", "sbp_" + _HEX8 * 5, "sbp_name"),
-    _row("grafana-token", r"gl(?:sa|c)_[A-Za-z0-9+/_]{24,}+={0,2}", "glsa_ glc_", "glsa_" + _MIXED + "aBcDe_" + _HEX8, "glc_name"),
+    _row("vercel-token", r"(?<![A-Za-z0-9])vc[pkiar]_[A-Za-z0-9]{24,}+", "vcp_ vck_ vci_ vca_ vcr_", "vcp_" + _MIXED * 2, "vcr_cassette_of_the_session"),
+    _row("supabase-key", r"(?<![A-Za-z0-9])sb(?:p|_secret|_publishable)_[A-Za-z0-9_]{20,}+", "sbp_ sb_secret_ sb_publishable_", "sbp_" + _HEX8 * 5, "sbp_name"),
+    _row("grafana-token", r"(?<![A-Za-z0-9])gl(?:sa|c)_[A-Za-z0-9+/_]{24,}+={0,2}", "glsa_ glc_", "glsa_" + _MIXED + "aBcDe_" + _HEX8, "glc_name"),
     _row("sentry-token", r"sntry[su]_[A-Za-z0-9+/_=-]{32,}+", "sntrys_ sntryu_", "sntryu_" + _HEX8 * 8, "sntryu_name"),
     _row("newrelic-key", r"NRAK-[A-Z0-9]{20,}+|NRJS-[a-f0-9]{16,}+|NRII-[A-Za-z0-9_-]{20,}+", "NRAK- NRJS- NRII-", "NRAK-" + _UPPER + "A2B3C4D5E6F", "NRAK-YOUR-KEY"),
     # Messages and payments.
@@ -201,7 +202,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _row("telegram-token", r"(?<![A-Za-z0-9])\d{8,10}:AA[A-Za-z0-9_-]{32,}+", ":AA", "1234567890" + ":AA" + _MIXED + "aBcDeF", "12:AAA", Look.TEXT),
     _row("stripe-key", r"(?:sk|rk|pk)_(?:live|test|org)_[A-Za-z0-9]{16,}+|whsec_[A-Za-z0-9+/]{20,}+={0,2}",
          "sk_live_ rk_live_ pk_live_ sk_test_ rk_test_ pk_test_ sk_org_ whsec_", "sk_" + "live_" + _MIXED, "sk_test_your_key"),
-    _row("square-token", r"sq0(?:atp|csp|idp)-[A-Za-z0-9_-]{20,}+|(?<![A-Za-z0-9])EAAA[lE][A-Za-z0-9_-]{56,}+", "sq0atp- sq0csp- sq0idp- EAAAl EAAAE",
+    _row("square-token", r"sq0(?:atp|csp|idp)-[A-Za-z0-9_-]{20,}+|(?<![A-Za-z0-9+])EAAA[lE][A-Za-z0-9_-]{56,}+", "sq0atp- sq0csp- sq0idp- EAAAl EAAAE",
          "sq0atp-" + _MIXED, "sq0atp-name"),
     _row("shopify-token", r"shp(?:at|ca|pa|ss|ua|tka)_[A-Fa-f0-9]{24,}+", "shpat_ shpca_ shppa_ shpss_ shpua_ shptka_", "shpat_" + _HEX8 * 4, "shpat_name"),
     _row("twilio-key", r"(?<![A-Z0-9])(?:SK|AC)[0-9a-f]{32}(?![0-9a-f])", "SK AC", "SK" + _HEX8 * 4, "SKUs_and_their_number_in_stock"),
@@ -209,7 +210,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _row("mailgun-key", r"(?<![A-Za-z0-9])(?:key|pubkey)-[0-9a-f]{32}", "key-", "key-" + _HEX8 * 4, "key-value-stores-and-others"),
     _row("mailchimp-key", r"(?<![A-Za-z0-9])[0-9a-f]{32}-us\d{1,2}(?![A-Za-z0-9])", "-us", _HEX8 * 4 + "-us12", "bedrock-runtime-us-east-1"),
     _row("airtable-token", r"(?<![A-Za-z0-9])pat[A-Za-z0-9]{14}\.[0-9a-f]{64}", "pat", "patA1b2C3d4E5f6G7." + _HEX8 * 8, "path.of"),
-    _row("facebook-token", r"(?<![A-Za-z0-9])EAA[A-Z][A-Za-z0-9]{60,}+", "EAA", "EAAC" + _MIXED * 4, "EAAGLE"),
+    _row("facebook-token", r"(?<![A-Za-z0-9+])EAA[A-Z][A-Za-z0-9]{60,}+", "EAA", "EAAC" + _MIXED * 4, "EAAGLE"),
     _row("heroku-key", r"HRKU-[A-Za-z0-9_-]{30,}+", "HRKU-", "HRKU-" + "AA" + _MIXED * 2, "HRKU-name"),
     _row("age-key", r"AGE-SECRET-KEY-1[0-9A-Z]{50,}+", "AGE-SECRET-KEY-1", "AGE-SECRET-" + "KEY-1" + _UPPER * 4, "AGE-SECRET-KEY-1..."),
     # Shapes without an issuer.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -20,7 +21,7 @@ from recorder.scrub import learned, streams
 from recorder.scrub.learned import Credential, Learned, is_credential_name
 from recorder.scrub.placeholder import PLACEHOLDER, placeholder
 from recorder.scrub.rules import Rule
-from recorder.scrub.search import Finder, Hit, percent_encoded, replaced
+from recorder.scrub.search import PIECE, Finder, Hit, percent_encoded, replaced
 from recorder.scrub.streams import Column
 
 REQUEST_HEADERS = frozenset(("accept", "content-type", "user-agent"))
@@ -361,8 +362,11 @@ def _is_form(headers: Fields) -> bool:
 
 
 def _is_text(body: bytes) -> bool:
+    decoder = getincrementaldecoder("utf-8")()
     try:
-        body.decode("utf-8")
+        for start in range(0, len(body), PIECE):
+            decoder.decode(body[start : start + PIECE])
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
     return True

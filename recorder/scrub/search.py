@@ -10,7 +10,6 @@ texts are searched in pieces, and expressions are tried only where one of their 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote_from_bytes
@@ -32,7 +31,6 @@ _DEEPEST = 5
 
 _LEAST_DOCUMENT = 64
 """Bytes beside a secret in a run of base64 or hex that make it a document, and not the secret in another spelling."""
-_LONGEST_SHIFTED = 512
 _LEAST_WRAPPED = 60
 _LEAST_CONDENSED = 2048
 _MOST_KNOWN = 4096
@@ -250,11 +248,19 @@ class Finder:
         ]
 
     def _decoded_hits(self, text: bytes, depth: int) -> list[Hit]:
-        """A key that is sought as a word of its own may stand behind a letter or two that shift it in its group."""
-        if len(text) > _LONGEST_SHIFTED:
-            return self._hits(text, depth + 1)
-        shifted = (bytes(shift) + text[shift:] for shift in range(3))
-        return merged(itertools.chain.from_iterable(self._hits(part, depth + 1) for part in shifted))
+        """A key that is sought as a word of its own may stand behind letters that only shift it in its group of three,
+        or that come from reading what was in front of the base64: so its row is tried with a NUL there too."""
+        hits = self._hits(text, depth + 1)
+        joined = b" ".join(views.runs(text))
+        for anchor, row in self._rows[Look.RUN]:
+            if anchor in joined:
+                free = bytearray(text)
+                at = text.find(anchor, 1)
+                while at > 0:
+                    free[at - 1] = 0
+                    at = text.find(anchor, at + 1)
+                hits += _row_hits([row], mask(bytes(free)))
+        return merged(hits)
 
     def _known_clean(self) -> set[bytes]:
         """Runs (ids, names of models) that were read as base64 and hex and had nothing in them; they come again."""
@@ -340,13 +346,16 @@ def _as_lines(rendered: bytes) -> bytes:
     """A body that stands in double quotes (one with an emoji in it, say) as the lines that it has."""
     if b"\\n\\ndata:" not in rendered and b"\\n{" not in rendered:
         return rendered
-    return (
-        rendered.replace(b"\\\\", b"\0")
-        .replace(b"\\n", b"\n")
-        .replace(b"\\r", b"\r")
-        .replace(b'\\"', b'"')
-        .replace(b"\0", b"\\")
-    )
+    parts = []
+    start = 0
+    while start < len(rendered):
+        end = start + PIECE
+        while rendered[end - 1 : end] == b"\\":  # not in the middle of an escape
+            end += 1
+        piece = rendered[start:end].replace(b"\\\\", b"\0").replace(b"\\n", b"\n").replace(b"\\r", b"\r")
+        parts.append(piece.replace(b'\\"', b'"').replace(b"\0", b"\\"))
+        start = end
+    return b"".join(parts)
 
 
 def _frames(body: bytes) -> int:

@@ -74,12 +74,14 @@ PLACES: dict[str, Callable[[str], Interaction]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_kind_of_secret_is_written_from_any_place_in_any_encoding(kind: str) -> None:
+def test_no_secret_is_written_from_any_place_in_any_encoding_and_scrubbing_twice_changes_nothing(kind: str) -> None:
     secret = KINDS[kind]
     for (place, made), (name, encoded) in itertools.product(PLACES.items(), ENCODINGS.items()):
         text = encoded(secret)
         known = scrubber(*([secret] if kind in SHAPELESS else []))
         rendered = written(known, made(text))
+        once = known.scrub(made(text)).interaction
+        assert once == known.scrub(once).interaction, (place, name)
         whole = yaml.load(rendered, Loader=yaml.CSafeLoader)[0]
         body = whole["response"]["body"]
         streamed = added_up(body.encode()).encode() if place == "deltas" else b""
@@ -365,14 +367,6 @@ def test_a_body_that_cannot_be_read_is_refused_unless_that_is_allowed() -> None:
     assert b"\x00\x01" == scrubber(allow_opaque=True).scrub(found).interaction.response.body
 
 
-def test_scrubbing_twice_changes_nothing() -> None:
-    for kind, secret in KINDS.items():
-        for (place, made), (name, encoded) in itertools.product(PLACES.items(), ENCODINGS.items()):
-            known = scrubber(*([secret] if kind in SHAPELESS else []))
-            once = known.scrub(made(encoded(secret)))
-            assert once.interaction == known.scrub(once.interaction).interaction, (kind, place, name)
-
-
 def test_the_users_rules_replace_what_they_name() -> None:
     rules = [
         Rule(name="customer", expression=r"cust-\d+"),
@@ -389,9 +383,9 @@ def test_the_users_rules_replace_what_they_name() -> None:
     assert {"customer", "e-mail", "anywhere"} == {finding.rule for finding in made.find(found)}
 
 
-def test_a_secret_in_eight_megabytes_is_found_wherever_it_stands() -> None:
+def test_a_secret_in_a_long_text_is_found_wherever_it_stands() -> None:
     filler = secret_of(1, 3000).encode() + b" " + b"words and more words " * 200
-    size = 8 << 20
+    size = 1 << 20
     text = bytearray((filler * (size // len(filler) + 1))[:size])
     for at in (5, (1 << 17) - 20, (1 << 17) - (1 << 14) - 10, size - 100):
         here = bytes(text[:at]) + b" " + KEY.encode() + b" " + bytes(text[at:])
