@@ -31,7 +31,14 @@ class _Verdict:
 
 @click.command("verify")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    default="text",
+    show_default=True,
+    help="How to show what was found.",
+)
 def verify_command(*, paths: tuple[Path, ...], form: str) -> int:
     """Look for secrets in cassettes; exits with 3 if there are any, 1 if a file is damaged."""
     found = list(_cassettes(paths))

@@ -81,7 +81,9 @@ def status_command(*, as_json: bool) -> None:
 
 @click.command("env")
 @click.argument("name", required=False)
-@click.option("--shell", type=click.Choice(environment.SHELLS), default="sh", show_default=True)
+@click.option(
+    "--shell", type=click.Choice(environment.SHELLS), default="sh", show_default=True, help="Shell to print for."
+)
 @click.option("--base-url", is_flag=True, help="Also OPENROUTER_BASE_URL and OPENAI_BASE_URL.")
 def env_command(*, name: str | None, shell: str, base_url: bool) -> None:
     """Print what to set in a client's environment: eval "$(recorder env NAME)"."""

@@ -18,6 +18,7 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
 from mitmproxy.master import Master
 from mitmproxy.options import Options
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from recorder.errors import ProxyError
 from recorder.proxy import trust
@@ -69,13 +70,14 @@ class Proxy:
         kept = trust.prepare(settings.certs, upstream_ca=settings.upstream_ca)
         master = self._master = Master(Options())
         doors = Doors(port=settings.port, base_url_port=settings.base_url_port, trust=kept)
+        server = proxyserver.Proxyserver()
         opened = _Opened(lambda: self._on_ready(doors))
         try:
             master.options.update(**_options(settings, kept))
             master.addons.add(
                 core.Core(),
                 disable_h2c.DisableH2C(),
-                proxyserver.Proxyserver(),
+                server,
                 next_layer.NextLayer(),
                 tlsconfig.TlsConfig(),
                 self._addon,
@@ -84,9 +86,12 @@ class Proxy:
             master.options.update(connection_strategy="lazy")
         except exceptions.OptionsError as error:
             raise ProxyError(str(error)) from error
+        _keep_to_tcp(_modes(settings))
         if self._stopping:
             master.shutdown()
         await master.run()
+        # Left open, the doors would close with the process, some time after the session has ended.
+        await server.servers.update([])
         if opened.error:
             raise opened.error
 
@@ -138,6 +143,17 @@ def _modes(settings: Settings) -> list[str]:
         f"regular@{LOOPBACK}:{settings.port}",
         f"reverse:{settings.hosts[0].base_url}@{LOOPBACK}:{settings.base_url_port}",
     ]
+
+
+def _keep_to_tcp(modes: list[str]) -> None:
+    """Open no UDP port beside a reverse:https door, as mitmproxy does for HTTP/3.
+
+    Nobody has a use for it on loopback; and the runtime that serves it (tokio) lives on while the interpreter ends,
+    which now and then is a segmentation fault after all is done (seen with 11.0.2 and 12.2.3).
+    """
+    for mode in map(ProxyMode.parse, modes):  # cached: the server is given this very object
+        if isinstance(mode, ReverseMode):
+            mode.transport_protocol = "tcp"
 
 
 def _options(settings: Settings, kept: trust.Trust) -> dict[str, Any]:

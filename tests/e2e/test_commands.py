@@ -20,6 +20,8 @@ import httpx
 import pytest
 
 from recorder import environment, session
+from recorder.session import Ended
+from recorder.store import Store
 from tests.e2e.processes import Launcher, RecorderProcess, clean_environment, is_alive, launching, wait_for
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
@@ -83,6 +85,13 @@ def test_a_recorder_listens_on_loopback_only(weather: RecorderProcess) -> None:
     for port in (weather.port, weather.base_url_port):
         with socket.socket() as other:  # were it bound to every address, this one would be taken
             other.bind(("127.0.0.2", port))
+
+
+def test_a_recorder_opens_no_udp_port(weather: RecorderProcess) -> None:
+    # mitmproxy's port for HTTP/3 has a runtime of its own, which crashed now and then as the process ended.
+    for port in (weather.port, weather.base_url_port):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.1", port))
 
 
 def test_a_recorder_that_nobody_reads_goes_on(start_recorder: Launcher) -> None:
@@ -219,22 +228,22 @@ def test_a_detached_recorder_that_cannot_start_says_why_in_one_line(start_record
 def test_stop_is_over_when_ports_and_cassette_are_free(start_recorder: Launcher) -> None:
     recorder = start_recorder()
     ask(recorder)
-    ports = ("--port", str(recorder.port), "--base-url-port", str(recorder.base_url_port))
-    assert 0 == start_recorder.command("stop").returncode
-    again = start_recorder(*ports)
-    assert (recorder.port, recorder.base_url_port) == (again.port, again.base_url_port)
-    ask(again)
-    assert 0 == again.stop()
-    assert 2 == again.cassette.read_text(encoding="utf-8").count("url:")
+    with socket.create_connection(("127.0.0.1", recorder.base_url_port)):  # a client that stays holds nothing up
+        ended = session.stop(recorder.running, start_recorder.state, timeout=30)
+        assert Ended(status=0, said="1 interaction") == ended
+        for port in (recorder.port, recorder.base_url_port):
+            with socket.create_server(("127.0.0.1", port)):
+                pass
+    Store.open(recorder.cassette, now=time.time_ns()).close()
+    assert 0 == recorder.wait()
 
 
 def test_stop_all_stops_each_and_tells_of_those_that_failed(start_recorder: Launcher) -> None:
     good, bad = start_recorder(session="good"), start_recorder(session="bad")
     ask(good)
     bad.cassette.mkdir(parents=True)  # it cannot write its first interaction
-    with httpx.Client(trust_env=False) as client:
-        with pytest.raises(httpx.TransportError):  # its headers had gone out, so it is cut
-            client.get(f"{bad.base_url}/models", headers={"Authorization": f"Bearer {KEY}"})
+    with pytest.raises(httpx.TransportError):  # the headers had gone out, so it is cut
+        ask(bad)
     outcome = start_recorder.command("stop", "--all")
     assert 1 == outcome.returncode
     assert f"stopped good: {good.cassette}: 1 interaction\n" == outcome.stdout
@@ -470,16 +479,18 @@ def test_a_session_that_fails_fails_the_run(start_recorder: Launcher) -> None:
 
 
 def test_ctrl_c_while_it_starts_is_no_traceback(start_recorder: Launcher) -> None:
-    for wait in (0.2, 0.5, 0.8):
-        with subprocess.Popen(
-            [sys.executable, "-m", "recorder", "start", "-s", "early", *start_recorder.options],
-            cwd=start_recorder.folder,
-            env=clean_environment(start_recorder.state),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            time.sleep(wait)
-            process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=30)
-            assert "Traceback" not in said
+    with subprocess.Popen(
+        [sys.executable, "-m", "recorder", "start", "-s", "early", *start_recorder.options],
+        cwd=start_recorder.folder,
+        env=clean_environment(start_recorder.state),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        # The cassette is locked before mitmproxy is loaded, which takes longer than all that follows.
+        wait_for("the lock", lambda: list(start_recorder.cassettes.glob("*")))
+        process.send_signal(signal.SIGINT)
+        assert ("", "") == tuple(text.strip() for text in process.communicate(timeout=30))
+    assert 130 == process.returncode
+    recorder = start_recorder(session="early")
+    assert 0 == recorder.stop()
