@@ -43,7 +43,8 @@ _PIECE = 1 << 20  # bytes that are held at once while a cassette is copied
 _NO_ITEMS = b"interactions:\n", b"interactions: []\n"
 _ID_LINE = re.compile(rb"( *- id: )(\d+)\n")
 _HOLDER = re.compile(rb"pid (\d{1,9}) since ([0-9TZ:-]+)\n")
-_HOLDER_TRIES, _HOLDER_PAUSE = 25, 0.01  # seconds: a quarter of one for a holder that is just writing its name
+# A fifth of a second for a holder that is just dying (the kernel drops its lock last), or just writing its name.
+_LOCK_TRIES, _LOCK_PAUSE = 20, 0.01
 _NO_SUCH_CALL = (errno.EINVAL, errno.ENOTSUP)  # what some network and FUSE file systems answer to a sync
 
 _SEAL = object()
@@ -436,7 +437,7 @@ class _Lock:
     def take(cls, held: Path, *, now: int) -> _Lock:
         path = held.with_name(f"{held.name}.lock")
         holder = None
-        for _ in range(_HOLDER_TRIES):
+        for _ in range(_LOCK_TRIES):
             lock = cls(path, _open_plain(path, os.O_RDWR | os.O_APPEND | os.O_CREAT))
             try:
                 if not _lock(lock._fd):
@@ -448,9 +449,7 @@ class _Lock:
                 os.close(lock._fd)
                 raise
             os.close(lock._fd)
-            if holder:
-                break
-            time.sleep(_HOLDER_PAUSE)
+            time.sleep(_LOCK_PAUSE)
         raise LockedError(f"{held}: is being recorded by {holder or 'another process'}; stop it, or take another name")
 
     def release(self) -> None:

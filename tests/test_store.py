@@ -310,6 +310,13 @@ def test_closing_lets_the_next_one_in_and_leaves_no_lock(store: Store, path: Pat
     Store.open(path, now=NOW).close()
 
 
+def test_a_recorder_that_is_just_stopping_is_waited_for(store: Store, path: Path) -> None:
+    stopping = threading.Timer(0.05, store.close)
+    stopping.start()
+    Store.open(path, now=NOW).close()
+    stopping.join()
+
+
 def test_a_lock_left_by_a_dead_recorder_is_taken_over(path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     path.with_name("chat.yaml.lock").write_bytes(b"pid %d since %b\n" % (int(done.stdout), STAMP.encode()))
@@ -364,7 +371,7 @@ def test_of_many_openers_one_at_a_time_gets_in(path: Path) -> None:
 
     def run() -> None:
         nonlocal entered
-        for _ in range(100):
+        for _ in range(25):
             try:
                 store = Store.open(path, now=NOW)
             except LockedError:

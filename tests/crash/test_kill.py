@@ -80,6 +80,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_there(tmp_path: Path) 
                 acknowledged.add(int(process.stdout.readline()))
             time.sleep(dice.random() / 50)
             process.send_signal(signal.SIGKILL)
+            process.wait()
             acknowledged |= {int(line) for line in process.stdout.read().splitlines(keepends=True) if line[-1] == "\n"}
         with Store.open(path, now=NOW) as store:
             assert all(repair.size for repair in store.repaired)
@@ -103,7 +104,7 @@ def bodies(path: Path) -> dict[int, bytes]:
 def test_a_second_recorder_is_refused_at_once_and_let_in_after_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "chat.yaml"
     with recording(path, 0, []) as process:
-        for _ in range(50):
+        for _ in range(10):
             began = time.monotonic()
             with pytest.raises(LockedError, match=f"is being recorded by pid {process.pid} since 2023-11-14T22:13:20Z"):
                 Store.open(path, now=NOW)
