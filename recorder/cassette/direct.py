@@ -4,7 +4,7 @@ It never refuses anything. What is spelled in any other way is `ForeignError`, a
 into the end of the file while all is well so far is `TornError`, an interaction cut off in mid-write. What it does
 take, it takes for the same as a YAML parser would: a test holds the two against each other.
 
-Bodies are found, taken out of their indentation and checked as a whole (`search`, `replace`, `translate`).
+Bodies are found, taken out of their indentation and checked as a whole (`search`, `split`, `translate`).
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _form(layout: Layout) -> _Form:
     keys = (pad + key + b":" for key in _REQUEST | _RESPONSE)
     return _Form(
         item_start=item_start,
-        item=re.compile(item_start + rb"[0-9]{1,18}\n"),
+        item=re.compile(item_start + rb"(?:0|[1-9][0-9]{0,17})\n"),
         request_line=key + b"request:",
         request=re.compile(key + b"request:\n"),
         response_line=key + b"response:",
@@ -188,9 +188,9 @@ class DirectReader:
             if last in found:
                 return found, position
             line, position = self._line(position)
-            key, _, rest = line[len(pad) :].partition(b":")
+            key, colon, rest = line[len(pad) :].partition(b":")
             name = key.decode("ascii", "replace")
-            if not line.startswith(pad) or key not in kinds or name in found:
+            if not (line.startswith(pad) and colon and key in kinds) or name in found:
                 raise ForeignError
             found[name], position = self._value(kinds[key], rest, position)
 
@@ -415,7 +415,7 @@ def _double_quoted(token: bytes) -> bytes:
 
 
 def _unescape(escape: bytes) -> bytes:
-    if len(escape) == 2:
+    if len(escape) <= 2:  # one at the end of the text is a backslash alone
         character = _ESCAPES.get(escape[1:])
         if character is None:
             raise ForeignError

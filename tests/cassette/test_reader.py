@@ -126,18 +126,18 @@ def test_a_whole_cassette_takes_no_more_memory_than_twice_its_text() -> None:
 
 
 def test_a_cut_of_a_real_cassette_is_refused_or_gives_a_whole_prefix(shared: Path) -> None:
-    """At each line end and at 100 random bytes of each file (in a short run: at some of them, of some files)."""
+    """At each line end and at 100 random bytes of each file."""
     chance = random.Random(3)
-    step = 1 if CASES >= 20_000 else 10
-    for file in _files(shared)[::step]:
+    prefixes = 0
+    for file in _files(shared):
         data = file.read_bytes()
         whole = loads(data).interactions
-        line_ends = [position + 1 for position, byte in enumerate(data) if byte == 10]
-        cuts = line_ends[:: step * 2 - 1] + [chance.randrange(len(data)) for _ in range(100)]
-        for cut in cuts:
+        line_ends = [position + 1 for position, byte in enumerate(data[:-1]) if byte == ord("\n")]
+        for cut in line_ends + [chance.randrange(len(data)) for _ in range(100)]:
             found = _loads_or_none(data[:cut])
             assert found is None or whole[: len(found)] == found, (file, cut)
-            assert found is None or render(whole[len(found) - 1], 0, CHARM)[-20:] == data[:cut][-20:] or not found
+            prefixes += found is not None
+    assert prefixes
 
 
 def test_a_mutated_cassette_is_refused_or_gives_what_yaml_says(shared: Path) -> None:
