@@ -1,0 +1,160 @@
+"""Flows of mitmproxy as values of ours."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mitmproxy import http
+from mitmproxy.test.tflow import tflow
+from mitmproxy.test.tutils import treq, tresp
+
+from recorder.proxy import wire
+
+
+def flow(
+    *, status: int = 200, method: str = "GET", version: str = "HTTP/1.1", headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> http.HTTPFlow:
+    request = treq(method=method.encode(), http_version=version.encode())
+    return tflow(req=request, resp=tresp(status_code=status, headers=http.Headers(headers)))
+
+
+@given(st.integers(0, 4_000_000_000_000_000_000))
+@settings(derandomize=True)
+def test_times_are_whole_nanoseconds_within_half_a_microsecond(at: int) -> None:
+    assert abs(at - wire.nanoseconds(at / 1_000_000_000)) < 500
+
+
+def test_a_request_is_taken_as_it_was_sent() -> None:
+    made = tflow(
+        req=treq(
+            method=b"POST",
+            scheme=b"https",
+            host="openrouter.ai",
+            port=443,
+            authority=b"",
+            path=b"/api/v1/chat?b=1&a=%41",
+            headers=http.Headers(((b"HoSt", b"openrouter.ai"), (b"x-two", b"1"), (b"X-Two", b"\xff"))),
+            content=b"\x00\xff",
+            trailers=http.Headers(((b"X-End", b"1"),)),
+        )
+    )
+    taken = wire.request(made)
+    assert ("POST", "https://openrouter.ai/api/v1/chat?b=1&a=%41", "HTTP/1.1") == (
+        taken.method,
+        taken.url,
+        taken.http_version,
+    )
+    assert ((b"HoSt", b"openrouter.ai"), (b"x-two", b"1"), (b"X-Two", b"\xff")) == taken.headers
+    assert (b"\x00\xff", ((b"X-End", b"1"),)) == (taken.body, taken.trailers)
+
+
+def test_the_authority_of_http2_stands_before_the_headers() -> None:
+    made = tflow(
+        req=treq(http_version=b"HTTP/2.0", authority=b"openrouter.ai", headers=http.Headers(((b"accept", b"*/*"),)))
+    )
+    assert ((b":authority", b"openrouter.ai"), (b"accept", b"*/*")) == wire.request(made).headers
+
+
+@pytest.mark.parametrize(
+    ("host", "named", "expected"),
+    [
+        ("openrouter.ai", b"other.example", "https://openrouter.ai/path"),  # a name that was connected to stands
+        ("192.0.2.7", b"openrouter.ai", "https://openrouter.ai/path"),
+        ("2001:db8::7", b"openrouter.ai", "https://openrouter.ai/path"),
+    ],
+)
+def test_an_address_gives_way_to_the_name_in_the_request(host: str, named: bytes, expected: str) -> None:
+    headers = http.Headers(((b"Host", named),))
+    made = tflow(req=treq(scheme=b"https", host=host, port=443, authority=b"", path=b"/path", headers=headers))
+    assert expected == wire.request(made).url
+
+
+def test_a_response_head_is_taken_as_it_was_sent() -> None:
+    made = flow(status=299, headers=((b"x-A", b"\xff"), (b"X-a", b"2")))
+    assert made.response is not None
+    made.response.data.reason = b"Fine \xff"
+    head = wire.response_head(made)
+    assert (299, "Fine \udcff", "HTTP/1.1") == (head.code, head.reason, head.http_version)
+    assert ((b"x-A", b"\xff"), (b"X-a", b"2")) == head.headers
+    assert b"" == head.body
+
+
+def test_trailers_are_those_of_the_response_if_it_has_any() -> None:
+    made = flow()
+    assert made.response is not None
+    assert () == wire.trailers(made)
+    made.response.trailers = http.Headers(((b"X-End", b"1"),))
+    assert ((b"X-End", b"1"),) == wire.trailers(made)
+    made.response = None
+    assert () == wire.trailers(made)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (((b"Content-Length", b"12"),), 12),
+        (((b"content-length", b"0"),), 0),
+        ((), None),
+        (((b"Content-Length", b"12"), (b"Transfer-Encoding", b"chunked")), None),  # RFC 9112, section 6.3
+        (((b"Content-Length", b"-1"),), None),
+        (((b"Content-Length", b"12, 12"),), None),
+        (((b"Content-Length", b"\xc2\xb2"),), None),  # a superscript two is a digit, and no number
+    ],
+)
+def test_the_announced_length_is_a_number_or_none(
+    headers: tuple[tuple[bytes, bytes], ...], expected: int | None
+) -> None:
+    assert expected == wire.announced_length(flow(headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "headers", "expected"),
+    [
+        (200, "GET", (), False),
+        (200, "HEAD", (), True),
+        (200, "HEAD", ((b"Content-Length", b"12"),), True),
+        (204, "GET", (), True),
+        (304, "GET", ((b"Content-Length", b"12"),), True),
+        (101, "GET", (), True),
+        (205, "GET", (), False),
+        (200, "GET", ((b"Content-Length", b"0"),), True),
+        (200, "GET", ((b"Content-Length", b"1"),), False),
+        (200, "GET", ((b"Content-Length", b"0"), (b"Transfer-Encoding", b"chunked")), False),
+    ],
+)
+def test_what_ends_with_its_headers_is_known(
+    status: int, method: str, headers: tuple[tuple[bytes, bytes], ...], expected: bool
+) -> None:
+    assert expected == wire.ends_with_headers(flow(status=status, method=method, headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "expected"),
+    [
+        ("HTTP/1.1", ((b"Connection", b"close"), (b"X", b"1")), ((b"X", b"1"), (b"Transfer-Encoding", b"chunked"))),
+        ("HTTP/1.1", ((b"Content-Length", b"1"),), ((b"Content-Length", b"1"),)),
+        ("HTTP/1.1", ((b"Transfer-Encoding", b"chunked"),), ((b"Transfer-Encoding", b"chunked"),)),
+        ("HTTP/2.0", ((b"X", b"1"),), ((b"X", b"1"),)),
+        ("HTTP/1.0", ((b"X", b"1"),), ((b"X", b"1"),)),  # it knows no chunks
+    ],
+)
+def test_a_body_without_an_end_of_its_own_is_chunked_for_http1(
+    version: str, headers: tuple[tuple[bytes, bytes], ...], expected: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    made = flow(version=version, headers=headers)
+    upstreams = made.response
+    assert upstreams is not None
+    wire.frame_for_http1(made)
+    assert made.response is not None
+    assert expected == made.response.headers.fields
+    assert headers == upstreams.headers.fields  # mitmproxy's upstream side goes by it
+
+
+def test_a_refusal_is_an_error_that_sdks_can_read() -> None:
+    refusal = wire.refusal("the disk is full")
+    assert (502, "application/json") == (refusal.status_code, refusal.headers["content-type"])
+    assert wire.REFUSED in refusal.headers
+    assert "recorder: the disk is full" == json.loads(refusal.content or b"")["error"]["message"]
