@@ -213,8 +213,9 @@ class RecordAddon:
     async def error(self, flow: http.HTTPFlow) -> None:
         exchange = self._under_way.pop(flow.id, None)
         if exchange is not None:
-            reason = flow.error.msg if flow.error else "the connection broke"
-            await self._record(exchange.capture.abort(reason, at=time.time_ns() - exchange.capture.began))
+            assert flow.error is not None
+            at = wire.nanoseconds(flow.error.timestamp) - exchange.capture.began  # now; of a stored flow, back then
+            await self._record(exchange.capture.abort(flow.error.msg, at=at))
 
     async def _record(self, exchange: Exchange) -> None:
         assert self._recording is not None
