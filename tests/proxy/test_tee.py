@@ -19,12 +19,12 @@ from mitmproxy.options import Options
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, HttpStream
-from mitmproxy.test.taddons import context
 from mitmproxy.test.tflow import tclient_conn
 
 from recorder.capture import Capture, WireRequest, WireResponse
 from recorder.proxy import wire
 from recorder.proxy.tee import Tee, deliver_held
+from tests.proxy.hooks import context
 
 HEAD = WireResponse(code=200, reason="OK", http_version="HTTP/1.1", headers=())
 
