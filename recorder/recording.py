@@ -59,7 +59,7 @@ class Recorded:
             wording.moment("total", self.total),
             f"({self.incomplete})" if self.incomplete else "",
         ]
-        return "  ".join(part for part in told if part)
+        return wording.printable("  ".join(part for part in told if part))  # much of it is what the upstream said
 
 
 @dataclass(slots=True, kw_only=True)

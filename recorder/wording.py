@@ -49,3 +49,8 @@ def size(octets: int) -> str:
             return f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} GB"
+
+
+def printable(text: str) -> str:
+    """For a terminal, which obeys control characters and cannot take all that a Python string may hold."""
+    return text if text.isprintable() else ascii(text)[1:-1]

@@ -39,11 +39,11 @@ def list_command(*, cassette_dir: Path, as_json: bool) -> None:
     else:
         rows = [
             (
-                _shown(entry["session"]),
+                wording.printable(entry["session"]),
                 "-" if entry["interactions"] is None else str(entry["interactions"]),
                 "-" if entry["bytes"] is None else wording.size(entry["bytes"]),
                 "-" if entry["modified"] is None else _local(entry["modified"]),
-                _shown(entry["state"]),
+                wording.printable(entry["state"]),
             )
             for entry in found
         ]
@@ -70,11 +70,6 @@ def _look_at(folder: Path, name: str, running: set[Path]) -> dict[str, Any]:
     if path.resolve() in running:
         state = "running"
     return {**found, "state": state, "path": str(path)}
-
-
-def _shown(text: str) -> str:
-    """What a terminal may be given: a file's name can be anything."""
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _local(seconds: float) -> str:
