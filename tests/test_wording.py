@@ -99,3 +99,10 @@ def test_one_is_told_in_the_singular() -> None:
 def test_what_is_not_known_is_not_told() -> None:
     assert ["", "", ""] == [wording.tokens(None), wording.dollars(None), wording.moment("total", None)]
     assert "total 5 ms" == wording.moment("total", 5_000_000)
+
+
+def test_what_a_terminal_would_obey_or_could_not_print_is_escaped() -> None:
+    assert "é… 日本 🎉" == wording.printable("é… 日本 🎉")
+    for hostile in ("\x1b[2J", "a\nb", "\x9b", "\u202e", "\ud800"):
+        assert wording.printable(hostile).isprintable()
+        assert wording.printable(hostile).isascii()
