@@ -35,6 +35,7 @@ from recorder.config import nearest
 from recorder.errors import RecorderError
 from recorder.proxy import wire
 from recorder.proxy.tee import Tee, deliver_held
+from recorder.proxy.trailers import leave_trailers
 from recorder.recording import Recorded, Recording, Summary
 from recorder.session import check_name, name_for
 from recorder.settings import Settings
@@ -133,6 +134,7 @@ class RecordAddon:
 
     def load(self, loader: Loader) -> None:
         deliver_held()
+        leave_trailers()
         if not self._in_mitmdump:
             return
         loader.add_option("session", str, "", "Session to record; by default named after the time of the start.")

@@ -87,7 +87,9 @@ def _send_response_then_held(
 
 
 def deliver_held() -> None:
-    """Teach mitmproxy to send what a tee holds. The only place where we change mitmproxy; calling it twice is harmless.
+    """Teach mitmproxy to send what a tee holds. Calling it twice is harmless.
+
+    This and `trailers.py` are the only places where we change mitmproxy.
 
     There is no hook between the last piece and the end, and the callable that sees the pieces cannot wait. Without this
     the choice would be to hold back whole bodies, to do the writing on the event loop, or to write after the client has
