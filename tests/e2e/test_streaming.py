@@ -183,6 +183,16 @@ def test_what_is_not_over_is_not_on_disk(recorder: RecorderProcess) -> None:
     assert 1 == len(asked(interactions(recorder.cassette), target))
 
 
+@through_each_way
+def test_a_response_with_trailers_comes_to_its_end(recorder: RecorderProcess, way: Way) -> None:
+    target = fresh("/sim/bytes")
+    with way(recorder) as client:
+        answer = client.ask("GET", target, headers=headers("body-bytes=300, trailers"))
+    assert (200, 300, True) == (answer.status, len(answer.body), answer.whole)
+    assert 1 == len(asked(interactions(recorder.cassette), target))
+    assert "" == recorder.stderr
+
+
 # Connections
 
 

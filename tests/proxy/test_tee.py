@@ -5,43 +5,22 @@ What the layer would send, and which hooks it waits for, comes as a list, so tha
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.connection import ConnectionState, Server
 from mitmproxy.http import HTTPFlow
 from mitmproxy.options import Options
-from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, HttpStream
-from mitmproxy.test.tflow import tclient_conn
+from mitmproxy.proxy.layers.http import HttpStream
 
-from recorder.capture import Capture, WireRequest, WireResponse
-from recorder.proxy import wire
+from recorder.capture import Capture
 from recorder.proxy.tee import Tee, deliver_held
-from tests.proxy.hooks import context
-
-HEAD = WireResponse(code=200, reason="OK", http_version="HTTP/1.1", headers=())
-
-
-def capture() -> Capture:
-    made = Capture(WireRequest(method="GET", url="http://openrouter.ai/", http_version="HTTP/1.1", headers=()), began=0)
-    made.respond(HEAD, at=0)
-    return made
+from tests.proxy import wiring
+from tests.proxy.wiring import Wire, capture, never, tee_for
 
 
 class Full(Capture):
     def chunk(self, data: bytes, *, at: int) -> None:
         raise MemoryError(f"no room for {len(data)} bytes at {at}")
-
-
-def never(error: BaseException) -> None:
-    raise AssertionError(f"failed: {error!r}")
 
 
 def body(kept: Capture) -> bytes:
@@ -118,88 +97,10 @@ def test_a_piece_that_cannot_be_kept_is_not_passed_on_and_none_after_it() -> Non
 # The seam
 
 
-@dataclass(slots=True, kw_only=True)
-class Wire:
-    """One HTTP/1.1 client at mitmproxy's HTTP layer, and one upstream. `seen`: what came of it, in order.
-
-    `tee` is asked at the response's headers, `written` is called when the layer waits for the `response` hook.
-    """
-
-    options: Options
-    tee: Callable[[HTTPFlow], Tee]
-    written: Callable[[HTTPFlow], None] = lambda _flow: None
-    seen: list[str | bytes] = field(default_factory=list)
-    layer: layer.Layer = field(init=False)
-    client: Context = field(init=False)
-    server: Server | None = None
-
-    def __post_init__(self) -> None:
-        self.client = Context(tclient_conn(), self.options)
-        self.layer = HttpLayer(self.client, HTTPMode.regular)
-        self.feed(events.Start())
-
-    def ask(self, method: str = "GET") -> None:
-        request = f"{method} http://openrouter.ai/ HTTP/1.1\r\nHost: openrouter.ai\r\n\r\n"
-        self.feed(events.DataReceived(self.client.client, request.encode()))
-
-    def answer(self, *pieces: bytes) -> None:
-        """What the upstream sends; an empty piece is the end of its connection."""
-        assert self.server is not None
-        for piece in pieces:
-            if piece:
-                self.feed(events.DataReceived(self.server, piece))
-            else:
-                self.server.state = ConnectionState.CLOSED
-                self.feed(events.ConnectionClosed(self.server))
-
-    def leave(self) -> None:
-        """The client closes."""
-        self.client.client.state = ConnectionState.CLOSED
-        self.feed(events.ConnectionClosed(self.client.client))
-
-    def feed(self, event: events.Event) -> None:
-        for command in self.layer.handle_event(event):
-            for reply in self._obey(command):
-                self.feed(reply)
-
-    def _obey(self, command: commands.Command) -> Iterator[events.Event]:
-        if isinstance(command, commands.OpenConnection):
-            assert isinstance(command.connection, Server)
-            self.server = command.connection
-            self.server.state = ConnectionState.OPEN
-            yield events.OpenConnectionCompleted(command, None)
-        elif isinstance(command, commands.SendData):
-            if command.connection is self.client.client:
-                self.seen.append(command.data)
-        elif isinstance(command, commands.CloseConnection):
-            self.seen.append("client closed" if command.connection is self.client.client else "upstream closed")
-        elif isinstance(command, commands.StartHook):
-            flow = getattr(command, "flow", None)
-            if command.name == "responseheaders":
-                assert isinstance(flow, HTTPFlow)
-                assert flow.response is not None
-                if not wire.ends_with_headers(flow):
-                    flow.response.stream = self.tee(flow)
-            if command.name in ("response", "error"):
-                assert isinstance(flow, HTTPFlow)
-                self.seen.append(command.name)
-                self.written(flow)
-            yield events.HookCompleted(command)
-
-
 @pytest.fixture
 def options() -> Options:
-    async def make() -> Options:
-        with context(Proxyserver()) as made:
-            told: Options = made.options
-            return told
-
     deliver_held()
-    return asyncio.run(make())
-
-
-def tee_for(flow: HTTPFlow) -> Tee:
-    return Tee(capture(), zero=0, length=wire.announced_length(flow), failed=never)
+    return wiring.options()
 
 
 def test_the_last_piece_of_a_length_follows_the_response_hook(options: Options) -> None:
