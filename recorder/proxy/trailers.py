@@ -21,5 +21,5 @@ class _Chunks(ChunkedReader):
 
 
 def leave_trailers() -> None:
-    """Teach mitmproxy to read past them; calling it twice is harmless. `tests/proxy/test_trailers.py` holds it in place."""
+    """Teach mitmproxy to read past them; calling it twice is harmless. `test_trailers.py` holds it in place."""
     _http1.ChunkedReader = _Chunks  # type: ignore[attr-defined] # the seam itself
