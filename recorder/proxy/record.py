@@ -27,6 +27,7 @@ from typing import Self
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
+from mitmproxy.connection import Server
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from recorder import settings as setting
@@ -242,13 +243,20 @@ class RecordAddon:
         return any(self._settings.records(name, port) for name in (flow.request.host, flow.request.pretty_host))
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
+        try:
+            self._direct(data.server)
+        except Exception as error:  # noqa: BLE001 - the same; and it must not go where it was not to go
+            self.fail(error)
+            data.server.error = "the recorder failed"  # mitmproxy then does not connect
+
+    def _direct(self, server: Server) -> None:
         assert self._settings is not None
-        if data.server.address is None:
+        if server.address is None:
             return
-        host, port = data.server.address[:2]
+        host, port = server.address[:2]
         for rule in self._settings.connect_to:
             if rule.matches(host, port):
-                data.server.address = _Elsewhere((rule.to_host, rule.to_port), meant=data.server.address)
+                server.address = _Elsewhere((rule.to_host, rule.to_port), meant=server.address)
                 return
 
     # Failure

@@ -169,7 +169,8 @@ async def _break(cut: str, wish: Wish, send: Send, writer: asyncio.StreamWriter,
         return
     if cut == "reset":
         # SO_LINGER with a time of zero: close(2) sends RST.
-        writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
+        if link := writer.get_extra_info("socket"):  # none is left where the client has gone already
+            link.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
     else:
         writer.close()
         await asyncio.wait({gone}, timeout=_SETTLE)  # TLS would wait for the client's half of the goodbye

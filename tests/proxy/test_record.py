@@ -595,6 +595,17 @@ def test_an_address_that_leads_elsewhere_is_found_as_the_one_that_was_meant() ->
     assert 1 == len({meant, there})
 
 
+@on_a_bench
+async def test_a_connection_that_cannot_be_directed_is_not_made(bench: Bench) -> None:
+    """It would go to the address that it was to be kept from."""
+    server = tserver_conn()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench.addon, "_settings", None)
+        bench.addon.server_connect(ServerConnectionHookData(server, tclient_conn()))
+    assert "the recorder failed" == server.error
+    assert bench.addon.failure is not None
+
+
 # In mitmdump
 
 
