@@ -27,7 +27,6 @@ from typing import Self
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
-from mitmproxy.connection import Server
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from recorder import settings as setting
@@ -100,6 +99,20 @@ def _guard(
         except Exception as error:  # noqa: BLE001 - the same
             addon.fail(error)
             addon.refuse(flow)
+
+    return guarded
+
+
+def _guard_connection(
+    hook: Callable[[RecordAddon, ServerConnectionHookData], None],
+) -> Callable[[RecordAddon, ServerConnectionHookData], None]:
+    @functools.wraps(hook)
+    def guarded(addon: RecordAddon, data: ServerConnectionHookData) -> None:
+        try:
+            hook(addon, data)
+        except Exception as error:  # noqa: BLE001 - the same
+            addon.fail(error)
+            data.server.error = "the recorder failed"  # it may not go where it was to be kept from going
 
     return guarded
 
@@ -242,21 +255,15 @@ class RecordAddon:
         port = flow.request.port
         return any(self._settings.records(name, port) for name in (flow.request.host, flow.request.pretty_host))
 
+    @_guard_connection
     def server_connect(self, data: ServerConnectionHookData) -> None:
-        try:
-            self._direct(data.server)
-        except Exception as error:  # noqa: BLE001 - the same; and it must not go where it was not to go
-            self.fail(error)
-            data.server.error = "the recorder failed"  # mitmproxy then does not connect
-
-    def _direct(self, server: Server) -> None:
         assert self._settings is not None
-        if server.address is None:
+        if data.server.address is None:
             return
-        host, port = server.address[:2]
+        host, port = data.server.address[:2]
         for rule in self._settings.connect_to:
             if rule.matches(host, port):
-                server.address = _Elsewhere((rule.to_host, rule.to_port), meant=server.address)
+                data.server.address = _Elsewhere((rule.to_host, rule.to_port), meant=data.server.address)
                 return
 
     # Failure
