@@ -12,6 +12,9 @@ from tests.e2e.processes import RecorderProcess
 
 FILES = ["recorder/proxy/record.py", "recorder/proxy/tee.py", "recorder/proxy/wire.py", "recorder/recording.py"]
 
+# Where the catching itself is done, or inside mitmproxy's own layer: an exception that no code there can raise.
+UNFAILING = ("guarded", "_send_response_then_held", "_Elsewhere.__hash__")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -28,7 +31,8 @@ def lines_that_run(launcher: ForkingLauncher) -> list[Line]:
     exchanges(recorder)
     assert 0 == recorder.stop()
     found = (line.split(":", 2) for line in into.read_text().splitlines())
-    return [Line(file=file, number=int(number), function=function) for file, number, function in found]
+    lines = (Line(file=file, number=int(number), function=function) for file, number, function in found)
+    return [line for line in lines if not line.function.endswith(UNFAILING)]
 
 
 def fail_at(launcher: ForkingLauncher, line: Line) -> str:
