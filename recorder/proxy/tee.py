@@ -43,25 +43,28 @@ class Tee:
         self.shut = False
 
     def __call__(self, data: bytes) -> tuple[bytes, ...]:
+        try:
+            return self._take(data)
+        except Exception as error:  # noqa: BLE001 - raised here, mitmproxy would drop the piece and carry on
+            self.shut = True
+            self._failed(error)
+            return ()
+
+    def _take(self, data: bytes) -> tuple[bytes, ...]:
         if self.shut:
             return ()
         if not data and self._passed:
             # mitmproxy's sign for the end; or an empty frame of HTTP/2, which as a chunk would be the client's end.
             return ()
-        try:
-            # A body that ended without a byte leaves a piece without a byte: it did not end with the headers.
-            self._capture.chunk(data, at=time.monotonic_ns() - self._zero)
-            self._passed = True
-            if self._left is not None:
-                self._left -= len(data)
-                if self._left <= 0:
-                    self.held.append(data)
-                    return ()
-            return (data,) if data else ()
-        except Exception as error:  # noqa: BLE001 - raised here, mitmproxy would drop the piece and carry on
-            self.shut = True
-            self._failed(error)
-            return ()
+        # A body that ended without a byte leaves a piece without a byte: it did not end with the headers.
+        self._capture.chunk(data, at=time.monotonic_ns() - self._zero)
+        self._passed = True
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left <= 0:
+                self.held.append(data)
+                return ()
+        return (data,) if data else ()
 
 
 _send_response = HttpStream.send_response
