@@ -46,7 +46,7 @@ _CREDENTIAL_NAME = re.compile(
     r"(?:^|[-_.\[])(?:key|auth|jwt|sig|pwd|pass|session|sid|cookie)\]?$"
     r"|(?:api|access|secret|private|auth|account|subscription|shared|functions|client|admin|master|app)[-_. ]?key"
     r"(?:[-_. ]?id)?\]?$"
-    r"|hapikey$|(?:token|secret|passwd|password|passphrase|credentials?|signature|authorization|session-?id)\]?$"
+    r"|hapikey$|(?:token|secret|passwd|password|passphrase|credentials?|signature|authorization|session[-_]?id)\]?$"
 )
 # Parameters of Digest and of AWS's signatures that say nothing secret.
 _OPEN_PARAMETERS = frozenset(b"realm uri algorithm qop nc signedheaders charset userhash stale domain version".split())
@@ -156,7 +156,7 @@ def _basic_values(encoded: bytes) -> Iterator[bytes]:
     except binascii.Error:
         return
     user, _, password = decoded.partition(b":")
-    yield from (decoded, user, password)
+    yield from filter(None, (decoded, user, password))
 
 
 def _url_credentials(url: bytes) -> Iterator[Credential]:

@@ -17,7 +17,7 @@ from typing import final
 from recorder.capture import Exchange
 from recorder.errors import BodyError, SecretError
 from recorder.model import Fields, Interaction, Request, Response
-from recorder.scrub import learned, streams
+from recorder.scrub import awsframes, learned, streams
 from recorder.scrub.learned import Credential, Learned, is_credential_name
 from recorder.scrub.placeholder import PLACEHOLDER, placeholder
 from recorder.scrub.rules import Rule
@@ -143,7 +143,7 @@ class Scrubber:
         # Bytes that are no UTF-8 are written as base64 in lines, at whatever alignment: these are searched as they are.
         binary = {side: body for side, body in bodies.items() if not _is_text(body)}
         for side, body in binary.items():
-            yield from (Finding(rule=hit.rule, where=f"{side}.body") for hit in self._finder.hits(body))
+            yield from _body_findings(f"{side}.body", body, self._finder, ())
         if not self._finder.suspects_rendered(rendered, bodies.values()):
             return
         for hit in self._finder.hits(rendered):
@@ -182,6 +182,10 @@ class Scrubber:
     def _body(self, body: bytes) -> bytes:
         if not body:
             return body
+        text = awsframes.as_text(body)
+        if text is not None:
+            clean = self._body(text)
+            return body if clean == text else awsframes.from_text(body, clean)
         for rule in self._rules:
             body = replaced(body, self._rule_edits(rule, body))
         if not self._finder.suspects(body):
@@ -319,6 +323,7 @@ def _field_findings(where: str, fields: Fields, finder: Finder) -> Iterator[Find
 
 
 def _body_findings(where: str, body: bytes, finder: Finder, rules: tuple[Rule, ...]) -> Iterator[Finding]:
+    body = awsframes.as_text(body) or body
     hits = finder.hits(body)
     for hit in hits:
         line = body.count(b"\n", 0, hit.start) + 1
