@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
@@ -32,7 +32,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from recorder import settings as setting
 from recorder.capture import Capture, Exchange
 from recorder.config import nearest
-from recorder.errors import RecorderError
+from recorder.errors import ProxyError, RecorderError
 from recorder.proxy import wire
 from recorder.proxy.tee import Tee, deliver_held
 from recorder.proxy.trailers import leave_trailers
@@ -77,14 +77,17 @@ class _Elsewhere(tuple[str, int]):  # noqa: SLOT001 - CPython gives no subclass 
         return hash(self._meant)
 
 
-def _guard_sync(hook: Callable[[RecordAddon, http.HTTPFlow], None]) -> Callable[[RecordAddon, http.HTTPFlow], None]:
+_Subject = TypeVar("_Subject", http.HTTPFlow, ServerConnectionHookData)
+
+
+def _guard_sync(hook: Callable[[RecordAddon, _Subject], None]) -> Callable[[RecordAddon, _Subject], None]:
     @functools.wraps(hook)
-    def guarded(addon: RecordAddon, flow: http.HTTPFlow) -> None:
+    def guarded(addon: RecordAddon, subject: _Subject) -> None:
         try:
-            hook(addon, flow)
+            hook(addon, subject)
         except Exception as error:  # noqa: BLE001 - whatever it is, the session fails closed
             addon.fail(error)
-            addon.refuse(flow)
+            addon.refuse(subject)
 
     return guarded
 
@@ -99,20 +102,6 @@ def _guard(
         except Exception as error:  # noqa: BLE001 - the same
             addon.fail(error)
             addon.refuse(flow)
-
-    return guarded
-
-
-def _guard_connection(
-    hook: Callable[[RecordAddon, ServerConnectionHookData], None],
-) -> Callable[[RecordAddon, ServerConnectionHookData], None]:
-    @functools.wraps(hook)
-    def guarded(addon: RecordAddon, data: ServerConnectionHookData) -> None:
-        try:
-            hook(addon, data)
-        except Exception as error:  # noqa: BLE001 - the same
-            addon.fail(error)
-            data.server.error = "the recorder failed"  # it may not go where it was to be kept from going
 
     return guarded
 
@@ -196,8 +185,8 @@ class RecordAddon:
         if exchange is None:
             if not self._is_recorded(flow):
                 flow.response.stream = True  # not ours: through, unread
-            elif self.failure and not _is_refusal(flow) and flow.killable:
-                flow.kill()
+            else:
+                self._check_refused(flow)
             return
         at = wire.nanoseconds(flow.response.timestamp_start) - exchange.capture.began
         exchange.capture.respond(wire.response_head(flow), at=at)
@@ -211,8 +200,8 @@ class RecordAddon:
     async def response(self, flow: http.HTTPFlow) -> None:
         exchange = self._under_way.pop(flow.id, None)
         if exchange is None:
-            if self.failure:
-                self.refuse(flow)
+            if self._is_recorded(flow):
+                self._check_refused(flow)
             return
         assert flow.response is not None
         if flow.response.status_code == 101:
@@ -232,6 +221,12 @@ class RecordAddon:
             assert flow.error is not None
             at = wire.nanoseconds(flow.error.timestamp) - exchange.capture.began  # now; of a stored flow, back then
             await self._record(exchange.capture.abort(flow.error.msg, at=at))
+
+    def _check_refused(self, flow: http.HTTPFlow) -> None:
+        """Of an exchange that is not being recorded, nothing but our own refusal may pass."""
+        if not _is_refusal(flow) and not self.failure and not self._stopping:
+            raise ProxyError("a response came to a request that had not been seen")
+        self.refuse(flow)
 
     async def _record(self, exchange: Exchange) -> None:
         assert self._recording is not None
@@ -255,7 +250,7 @@ class RecordAddon:
         port = flow.request.port
         return any(self._settings.records(name, port) for name in (flow.request.host, flow.request.pretty_host))
 
-    @_guard_connection
+    @_guard_sync
     def server_connect(self, data: ServerConnectionHookData) -> None:
         assert self._settings is not None
         if data.server.address is None:
@@ -280,16 +275,22 @@ class RecordAddon:
         for exchange in under_way:
             _cut(exchange.flow)
 
-    def refuse(self, flow: http.HTTPFlow) -> None:
-        """See to it that the client does not take this flow's response for a good one."""
+    def refuse(self, subject: http.HTTPFlow | ServerConnectionHookData) -> None:
+        """See to it that the client does not take this flow's response for a good one, or that nothing is connected."""
+        if isinstance(subject, ServerConnectionHookData):
+            subject.server.error = self.failure
+        else:
+            self._refuse(subject)
+
+    def _refuse(self, flow: http.HTTPFlow) -> None:
         if not flow.live or not self._is_recorded(flow):
             return
         if flow.response is not None and flow.response.stream:  # its headers have gone out
             _cut(flow)
             if flow.killable:
                 flow.kill()
-        elif not _is_refusal(flow):
-            flow.response = wire.refusal(self.failure or "not recorded")
+        else:  # again in each hook: mitmproxy puts the upstream's body into a response that was refused at its headers
+            flow.response = wire.refusal(self.failure or "the recorder is stopping")
 
     # Stopping
 
