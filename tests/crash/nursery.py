@@ -137,8 +137,8 @@ def _main() -> None:
         else:
             pid = order["poll"]
             if statuses[pid] is None:
-                ended, status = os.waitpid(pid, os.WNOHANG)
-                statuses[pid] = os.waitstatus_to_exitcode(status) if ended else None
+                ended, how = os.waitpid(pid, os.WNOHANG)
+                statuses[pid] = os.waitstatus_to_exitcode(how) if ended else None
             _answer(statuses[pid])
     for pid, status in statuses.items():
         if status is None:

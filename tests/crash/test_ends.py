@@ -9,14 +9,13 @@ from contextlib import closing
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionChunk
 
 from recorder import cassette
 from recorder.model import Interaction
 from tests.crash.load import KEY, MODEL, Ask, Noted, ask_all, load, stream_request
 from tests.crash.nursery import ForkingLauncher
 from tests.e2e.processes import RecorderProcess, wait_for
-
-MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
 def client(recorder: RecorderProcess, sim: str) -> openai.OpenAI:
@@ -28,37 +27,40 @@ def content(interaction: Interaction) -> bytes:
     return interaction.response.body
 
 
+def stream_from(api: openai.OpenAI) -> openai.Stream[ChatCompletionChunk]:
+    return api.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}], stream=True)
+
+
 def to_the_end(api: openai.OpenAI) -> None:
-    for _ in api.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True):  # type: ignore[call-overload]
+    for _ in stream_from(api):
         pass
 
 
 def as_a_context(api: openai.OpenAI) -> None:
-    with api.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True) as stream:  # type: ignore[call-overload]
+    with stream_from(api) as stream:
         for _ in stream:
             pass
 
 
 def broken_off_after_the_last(api: openai.OpenAI) -> None:
-    with api.chat.completions.create(  # type: ignore[call-overload]
-        model=MODEL, messages=MESSAGES, stream=True, stream_options={"include_usage": True}
-    ) as stream:
+    """The last chunk is the one with the usage; `[DONE]` comes right behind it."""
+    with stream_from(api) as stream:
         for chunk in stream:
-            if chunk.usage is not None:  # the last one before [DONE]
-                break
+            if chunk.usage is not None:
+                return
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-@pytest.mark.parametrize("way", [to_the_end, as_a_context])
+@pytest.mark.parametrize("way", [to_the_end, as_a_context, broken_off_after_the_last])
 def test_a_stream_that_an_sdk_has_read_is_complete(
     fork_recorder: ForkingLauncher, way: Callable[[openai.OpenAI], None], encoding: str
 ) -> None:
     recorder = fork_recorder()
     with client(recorder, f"chunks=5, encoding={encoding}") as api:
-        for _ in range(3):
+        for _ in range(10):
             way(api)
     assert 0 == recorder.stop()
-    assert 3 == len(load(recorder.cassette))
+    assert 10 == len(load(recorder.cassette))
     assert all(content(each).endswith(b"data: [DONE]\n\n") for each in load(recorder.cassette))
     assert not recorder.incomplete.exists()
 
@@ -67,10 +69,7 @@ def test_a_stream_that_stays_open_after_its_terminal_frame_is_complete(fork_reco
     """The client leaves at `[DONE]`, the upstream would keep the connection for ever."""
     recorder = fork_recorder()
     with client(recorder, "chunks=3, comments=0, stall-events=9") as api:
-        events = 0
-        with api.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True) as stream:  # type: ignore[call-overload]
-            for _ in stream:
-                events += 1
+        to_the_end(api)
     assert 0 == recorder.stop()
     (kept,) = load(recorder.cassette)
     assert content(kept).endswith(b"data: [DONE]\n\n")
@@ -79,11 +78,10 @@ def test_a_stream_that_stays_open_after_its_terminal_frame_is_complete(fork_reco
 
 def test_a_stream_broken_off_in_the_middle_is_incomplete(fork_recorder: ForkingLauncher) -> None:
     recorder = fork_recorder()
-    with client(recorder, "chunks=50, pace-ms=10") as api:
-        with api.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True) as stream:  # type: ignore[call-overload]
-            for number, _ in enumerate(stream):
-                if number == 5:
-                    break
+    with client(recorder, "chunks=50, pace-ms=10") as api, stream_from(api) as stream:
+        for number, _ in enumerate(stream):
+            if number == 5:
+                break
     assert_incomplete(recorder)
 
 
@@ -141,11 +139,9 @@ def test_a_stream_whose_terminal_frame_came_before_the_break_is_complete(fork_re
 
 def test_a_request_without_an_answer_is_incomplete(fork_recorder: ForkingLauncher) -> None:
     recorder = fork_recorder()
-    noted = Noted()
     with closing(socket.create_connection(("127.0.0.1", recorder.base_url_port))) as connection:
         connection.sendall(stream_request(recorder, "delay-ms=20000"))
         wait_for("the request upstream", lambda: asked_of(fork_recorder) > 0)
-    del noted
     assert_incomplete(recorder, code=0)
 
 
