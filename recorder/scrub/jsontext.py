@@ -57,9 +57,10 @@ def _read(text: bytes, start: int, found: list[Value], path: list[str | int]) ->
     """Where reading ended: before the end of `text` if it is cut, or more than one value; `path` is where that was."""
     closing: list[bytes] = []
     end = start
-    for token in _TOKEN.finditer(text, start):
-        if token.start() != end or (end > start and not closing):
-            return end
+    while end < len(text) and (closing or end == start):
+        token = _TOKEN.match(text, end)  # not finditer: it would search on from each space of a run of them
+        if token is None:
+            break
         kind = token.lastindex
         if kind == _NAME:
             if not closing or closing[-1] != b"}":
