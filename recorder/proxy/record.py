@@ -18,7 +18,8 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from typing import Self, TypeVar
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
+from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from recorder import settings as setting
@@ -44,6 +46,12 @@ logger = logging.getLogger(__name__)
 
 _RESET = struct.pack("ii", 1, 0)  # linger on, for no time: close() sends a reset
 _THREADS = 4  # one large body must not hold up the ends of the small ones
+# Seconds after which a thread that computes lets the event loop go on. Python's 5 ms come anew after each system call,
+# so that a piece of a stream, which takes a few, would be 20 ms late while a body of 8 MB is scrubbed.
+_TURN = 0.0005
+
+
+_OURS = Path(__file__).parents[1]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,6 +114,24 @@ def _guard(
     return guarded
 
 
+class _OwnErrors(logging.Handler):
+    """Sees what no guard of ours can catch: mitmproxy logs an exception out of our code, and carries on.
+
+    One that comes out of mitmproxy alone is its own business, and costs one connection.
+    """
+
+    def __init__(self, failed: Callable[[BaseException], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._failed = failed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1] is not None:
+            error = record.exc_info[1]
+            files = (frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__))
+            if any(Path(file).is_relative_to(_OURS) for file in files):
+                self._failed(error)
+
+
 class RecordAddon:
     """Records one session: the one it is given, as `recorder start` does, or the one that mitmdump's options name.
 
@@ -131,6 +157,7 @@ class RecordAddon:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="record")
         self._stopping = False
         self._hurry = asyncio.Event()
+        self._own_errors = _OwnErrors(self._crashed)
         self.failure: str | None = None
 
     # Start-up
@@ -138,6 +165,8 @@ class RecordAddon:
     def load(self, loader: Loader) -> None:
         deliver_held()
         leave_trailers()
+        sys.setswitchinterval(_TURN)
+        logging.getLogger("mitmproxy").addHandler(self._own_errors)
         if not self._in_mitmdump:
             return
         loader.add_option("session", str, "", "Session to record; by default named after the time of the start.")
@@ -275,6 +304,12 @@ class RecordAddon:
         for exchange in under_way:
             _cut(exchange.flow)
 
+    def _crashed(self, error: BaseException) -> None:
+        """The handler of some connection has died, and its client would wait for ever; which one, nobody says."""
+        self.fail(error)
+        for handler in list(_handlers().values()):
+            _reset(handler)
+
     def refuse(self, subject: http.HTTPFlow | ServerConnectionHookData) -> None:
         """See to it that the client does not take this flow's response for a good one, or that nothing is connected."""
         if isinstance(subject, ServerConnectionHookData):
@@ -300,12 +335,12 @@ class RecordAddon:
 
     async def done(self) -> None:
         """Let the streams under way finish, write what is left of them as incomplete, put the cassette in order."""
-        if self._recording is None or self._stopping:
-            return
         try:
-            await self._stop(self._recording)
+            if self._recording is not None and not self._stopping:
+                await self._stop(self._recording)
         except Exception as error:  # noqa: BLE001 - mitmproxy would log it and exit with status 0
             self.fail(error)
+        logging.getLogger("mitmproxy").removeHandler(self._own_errors)
         if self.failure and self._in_mitmdump:
             sys.exit(1)
 
@@ -341,9 +376,17 @@ def _cut(flow: http.HTTPFlow) -> None:
     """Reset the client's connection: no client may take an orderly close for the end of its response."""
     if flow.response is not None and isinstance(flow.response.stream, Tee):
         flow.response.stream.shut = True
+    if handler := _handlers().get(flow.client_conn.id):
+        _reset(handler)
+
+
+def _handlers() -> Mapping[Hashable, ConnectionHandler]:
     proxy = ctx.master.addons.get("proxyserver")
-    handler = proxy and proxy.connections.get(flow.client_conn.id)
-    if handler and (ends := handler.transports.get(handler.client)) and ends.writer:
+    return proxy.connections if proxy else {}
+
+
+def _reset(handler: ConnectionHandler) -> None:
+    if (ends := handler.transports.get(handler.client)) and isinstance(ends.writer, asyncio.StreamWriter):
         with suppress(OSError):  # the client may be gone already
             ends.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         ends.writer.transport.abort()
