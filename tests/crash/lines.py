@@ -37,8 +37,8 @@ def lines_that_run(launcher: ForkingLauncher) -> list[Line]:
     recorder = launcher(session="lines")
     exchanges(recorder)
     assert 0 == recorder.stop()
-    found = (line.split(":", 2) for line in into.read_text().splitlines())
-    lines = [Line(file=file, number=int(number), function=function) for file, number, function in found]
+    found = {tuple(line.split(":")[:2]): line.split(":", 2)[2] for line in into.read_text().splitlines()}
+    lines = [Line(file=file, number=int(number), function=function) for (file, number), function in found.items()]
     return [line for line in lines if line.text != "try:" and not _is_exempt(line.function)]
 
 

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -68,6 +69,8 @@ class Noted:
     ends: dict[int, End] = field(default_factory=dict)
     broken: dict[int, str] = field(default_factory=dict)
     refused: list[tuple[int, bytes]] = field(default_factory=list)
+    begun: int = 0
+    """Answers whose headers have come."""
     _waiting: list[tuple[int, asyncio.Event]] = field(default_factory=list)
 
     def end(self, end: End) -> None:
@@ -97,6 +100,7 @@ class Clients:
         seen = bytearray()
         try:
             async with client.stream(method, url, content=body, headers=headers) as response:
+                noted.begun += 1
                 async for piece in response.aiter_bytes():
                     seen += piece
                     if ask.kind == "sdk" and seen.endswith(_DONE):
@@ -115,18 +119,18 @@ def digest(body: bytes | bytearray) -> str:
 
 
 @asynccontextmanager
-async def clients(recorder: RecorderProcess, doors: Sequence[str] = DOORS) -> AsyncIterator[Clients]:
+async def clients(recorder: RecorderProcess, *, connections: int | None = None) -> AsyncIterator[Clients]:
+    """`connections`: at most so many for each door."""
     async with AsyncExitStack() as stack:
         by_door = {}
-        for door in doors:
-            client, origin = _client(recorder, door)
+        for door in DOORS:
+            client, origin = _client(recorder, door, httpx.Limits(max_connections=connections))
             by_door[door] = await stack.enter_async_context(client), origin
         yield Clients(by_door)
 
 
-def _client(recorder: RecorderProcess, door: str) -> tuple[httpx.AsyncClient, str]:
+def _client(recorder: RecorderProcess, door: str, limits: httpx.Limits) -> tuple[httpx.AsyncClient, str]:
     headers = {"Authorization": f"Bearer {KEY}"}
-    limits = httpx.Limits(max_connections=None)
     if door == "base URL":
         client = httpx.AsyncClient(trust_env=False, headers=headers, timeout=60, limits=limits)
         return client, f"http://127.0.0.1:{recorder.base_url_port}"
@@ -172,12 +176,14 @@ async def keep_asking(using: Clients, asks: Callable[[], Ask | None], noted: Not
     await asyncio.gather(*(one() for _ in range(at_once)))
 
 
-def ask_all(recorder: RecorderProcess, asks: Sequence[Ask], noted: Noted, *, at_once: int = 1) -> None:
+def ask_all(
+    recorder: RecorderProcess, asks: Sequence[Ask], noted: Noted, *, at_once: int = 1, connections: int | None = None
+) -> None:
     """Ask all of it, one thing after the other or some at once, and note what is seen."""
     waiting: Iterator[Ask] = iter(asks)
 
     async def asking() -> None:
-        async with clients(recorder) as using:
+        async with clients(recorder, connections=connections) as using:
             await keep_asking(using, lambda: next(waiting, None), noted, at_once=at_once)
 
     asyncio.run(asking())
@@ -195,6 +201,12 @@ def stream_request(recorder: RecorderProcess, sim: str) -> bytes:
         f"Content-Length: {len(body)}",
     ]
     return "\r\n".join([*head, "", body]).encode()
+
+
+def read_on(connection: socket.socket) -> None:
+    """To its end, which may be a reset."""
+    while connection.recv(65536):
+        pass
 
 
 def load(path: Path) -> tuple[Interaction, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.lines import fail_at, lines_that_run
-from tests.crash.load import DOORS, Ask, Noted, ask_all, load, missing_or_different, number_of, stream_request
+from tests.crash.load import DOORS, Ask, Noted, ask_all, load, missing_or_different, number_of, read_on, stream_request
 from tests.crash.nursery import ForkingLauncher
 from tests.e2e.processes import RecorderProcess
 
@@ -148,11 +148,6 @@ def test_a_stream_under_way_is_cut_by_a_reset_when_another_exchange_fails(
     assert 1 == recorder.stop()
     assert not recorder.cassette.exists()
     assert not recorder.incomplete.exists()
-
-
-def read_on(connection: socket.socket) -> None:
-    while connection.recv(65536):
-        pass
 
 
 SHARDS = 2
