@@ -164,6 +164,29 @@ def anything(dice: random.Random, number: int, doors: Sequence[str] = DOORS) -> 
     return Ask(number=number, door=door, kind=kind, sim=", ".join(told), size=size)
 
 
+def session_of(count: int) -> list[Ask]:
+    """Exchanges of all kinds through all doors; the first ends last, so that the cassette has to be put in order."""
+    asks = [Ask(number=0, door="proxy", kind="stream", sim="chunks=20, pace-ms=25")]
+    for number in range(1, count):
+        kind, door = ("stream", "chat", "bytes")[number % 3], DOORS[number // 3 % 3]
+        asks.append(Ask(number=number, door=door, kind=kind, sim="body-bytes=3000" if kind == "bytes" else "chunks=3"))
+    return asks
+
+
+def burst(count: int, seed: int) -> list[Ask]:
+    """Streams of 1 to 500 chunks, through all doors."""
+    dice = random.Random(seed)
+    return [
+        Ask(
+            number=number,
+            door=DOORS[number % 3],
+            kind="stream",
+            sim=f"chunks={dice.randint(1, 500)}, pace-ms={dice.choice([0, 0, 1, 3])}, say={number} {dice.random()}",
+        )
+        for number in range(count)
+    ]
+
+
 async def keep_asking(using: Clients, asks: Callable[[], Ask | None], noted: Noted, *, at_once: int) -> None:
     """`at_once` clients that ask one thing after the other until there is nothing more to ask."""
 

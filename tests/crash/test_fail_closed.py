@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 
 from tests.crash.lines import fail_at, lines_that_run
-from tests.crash.load import DOORS, Ask, Noted, ask_all, load, missing_or_different, number_of, read_on, stream_request
+from tests.crash.load import (
+    DOORS,
+    Ask,
+    Noted,
+    ask_all,
+    load,
+    missing_or_different,
+    number_of,
+    read_on,
+    session_of,
+    stream_request,
+)
 from tests.crash.nursery import ForkingLauncher
 from tests.e2e.processes import RecorderProcess
 
@@ -23,15 +34,6 @@ def ask(recorder: RecorderProcess, asks: Sequence[Ask], *, at_once: int = 1) -> 
     noted = Noted()
     ask_all(recorder, asks, noted, at_once=at_once)
     return noted
-
-
-def session_of(count: int) -> list[Ask]:
-    """Exchanges of all kinds through all doors; the first ends last, so that the cassette has to be put in order."""
-    asks = [Ask(number=0, door="proxy", kind="stream", sim="chunks=20, pace-ms=25")]
-    for number in range(1, count):
-        kind, door = ("stream", "chat", "bytes")[number % 3], DOORS[number // 3 % 3]
-        asks.append(Ask(number=number, door=door, kind=kind, sim="body-bytes=3000" if kind == "bytes" else "chunks=3"))
-    return asks
 
 
 def reasons(noted: Noted) -> set[str]:

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 
 import pytest
 
-from tests.crash.load import DOORS, Ask, Noted, ask_all, clients, digest, load, missing_or_different, number_of
+from tests.crash.load import DOORS, Ask, Noted, ask_all, burst, clients, digest, load, missing_or_different, number_of
 from tests.crash.nursery import ForkingLauncher
 from tests.e2e.processes import RecorderProcess
-
-
-def burst(count: int, seed: int) -> list[Ask]:
-    dice = random.Random(seed)
-    return [
-        Ask(
-            number=number,
-            door=DOORS[number % 3],
-            kind="stream",
-            sim=f"chunks={dice.randint(1, 500)}, pace-ms={dice.choice([0, 0, 1, 3])}, say={number} {dice.random()}",
-        )
-        for number in range(count)
-    ]
 
 
 def ids(recorder: RecorderProcess) -> list[int]:
