@@ -22,6 +22,8 @@ _FIRST_WINDOW = 64 * 1024  # bytes of a stream's end that hold its last few even
 _DONE = b"[DONE]"
 _TERMINAL_TYPES = ("message_stop", "response.completed", "response.failed", "response.incomplete")
 _TERMINAL_SIGNS = tuple(name.encode() for name in _TERMINAL_TYPES)  # what parsing such a frame's JSON is spared by
+_LONGEST_SIGN = max(map(len, _TERMINAL_SIGNS))
+_LONGEST_WATCHED = 8 * 1024 * 1024  # bytes of one event; a stream with a longer one is not watched on
 _LAST_EVENTS = 8  # a terminal frame is the last one, or has a few comments and `[DONE]` behind it
 
 
@@ -106,6 +108,35 @@ def has_terminal_frame(body: bytes, content_type: str) -> bool:
     if not is_event_stream(content_type) or all(body.rfind(sign) < 0 for sign in (_DONE, *_TERMINAL_SIGNS)):
         return False
     return any(_is_terminal(body, event) for event in last_events(body, _LAST_EVENTS))
+
+
+class TerminalWatch:
+    """The same for a stream that is still coming: `feed` it each piece, and it says whether the stream is over.
+
+    A piece costs a search in it; only an event in which a terminal frame's name was found is parsed.
+    """
+
+    __slots__ = ("_open", "_over", "_suspect")
+
+    def __init__(self) -> None:
+        self._open = bytearray()  # from the start of the event that is coming
+        self._suspect = False
+        self._over = False
+
+    def feed(self, data: bytes) -> bool:
+        """Whether the terminal frame has come, with this piece or before."""
+        if self._over or len(self._open) > _LONGEST_WATCHED:
+            return self._over
+        seen = max(0, len(self._open) - _LONGEST_SIGN)
+        self._open += data
+        self._suspect = self._suspect or any(self._open.find(sign, seen) >= 0 for sign in (_DONE, *_TERMINAL_SIGNS))
+        if self._suspect and (b"\n" in data or b"\r" in data):
+            self._over = has_terminal_frame(bytes(self._open), "text/event-stream")
+        whole = whole_until(self._open, seen)
+        if whole is not None:
+            del self._open[:whole]
+            self._suspect = any(sign in self._open for sign in (_DONE, *_TERMINAL_SIGNS))
+        return self._over
 
 
 def _is_terminal(body: bytes, event: Event) -> bool:

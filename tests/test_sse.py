@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder import sse
-from recorder.sse import Event, has_terminal_frame, is_event_stream
+from recorder.sse import Event, TerminalWatch, has_terminal_frame, is_event_stream
 
 STREAM = "text/event-stream"
 
@@ -215,3 +215,35 @@ def test_an_event_says_where_it_stands() -> None:
     assert [
         Event(kind="k", data=b"a\nbc", start=0, end=len(body), spans=((15, 16), (23, 25)), complete=True),
     ] == list(sse.events(body))
+
+
+FRAMES = st.sampled_from(
+    [
+        b"data: [DONE]\n\n",
+        b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+        b'data: {"type":"response.completed"}\r\n\r\n',
+        b'data: {"say":"[DONE] message_stop"}\n\n',
+        b": ping\n\n",
+        b'data: {"a":1}\n\n',
+    ]
+)
+
+
+@given(st.lists(PIECES | FRAMES, max_size=12).map(b"".join), st.data())
+@settings(max_examples=500)
+def test_a_watch_says_in_mid_stream_what_the_whole_stream_would(body: bytes, data: st.DataObject) -> None:
+    """In whatever pieces it comes: from the first piece on with which the stream so far has its terminal frame."""
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=12)))
+    watch, over = TerminalWatch(), False
+    for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True):
+        over = over or has_terminal_frame(body[:end], STREAM)
+        assert over == watch.feed(body[start:end])
+
+
+def test_a_watch_of_a_long_stream_costs_little() -> None:
+    watch = TerminalWatch()
+    piece = b'data: {"choices":[{"delta":{"content":"say [DONE]"}}]}\n\n'
+    began = time.perf_counter()
+    assert not any(watch.feed(piece) for _ in range(10_000))
+    assert not any(watch.feed(b"x") for _ in range(100_000))
+    assert time.perf_counter() - began < 2

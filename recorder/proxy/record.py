@@ -41,6 +41,7 @@ from recorder.proxy.trailers import leave_trailers
 from recorder.recording import Recorded, Recording, Summary
 from recorder.session import check_name, name_for
 from recorder.settings import Settings
+from recorder.sse import TerminalWatch
 
 logger = logging.getLogger(__name__)
 
@@ -221,7 +222,13 @@ class RecordAddon:
         exchange.capture.respond(wire.response_head(flow), at=at)
         if flow.live and not wire.ends_with_headers(flow):  # those wait, unstreamed, for the `response` hook
             zero = time.monotonic_ns() - (time.time_ns() - exchange.capture.began)
-            tee = Tee(exchange.capture, zero=zero, length=wire.announced_length(flow), failed=self.fail)
+            tee = Tee(
+                exchange.capture,
+                zero=zero,
+                length=wire.announced_length(flow),
+                watch=TerminalWatch() if wire.is_plain_event_stream(flow) else None,
+                failed=self.fail,
+            )
             wire.frame_for_http1(flow)
             exchange.tee = flow.response.stream = tee
 

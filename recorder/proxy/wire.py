@@ -8,6 +8,7 @@ import json
 from mitmproxy import http
 
 from recorder.capture import WireFields, WireRequest, WireResponse
+from recorder.sse import is_event_stream
 
 REFUSED = "X-Recorder-Error"
 """Marks an answer of our own, for clients and for ourselves."""
@@ -56,6 +57,14 @@ def announced_length(flow: http.HTTPFlow) -> int | None:
         return None
     value = headers.get("content-length", "")
     return int(value) if value.isdecimal() else None
+
+
+def is_plain_event_stream(flow: http.HTTPFlow) -> bool:
+    """Whether its events can be seen as they pass; those of a compressed one cannot."""
+    assert flow.response is not None
+    headers = flow.response.headers
+    encoded = headers.get("content-encoding", "identity").strip().lower() != "identity"
+    return not encoded and is_event_stream(headers.get("content-type", ""))
 
 
 def ends_with_headers(flow: http.HTTPFlow) -> bool:
