@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
+import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -13,7 +15,19 @@ from openai.types.chat import ChatCompletionChunk
 
 from recorder import cassette
 from recorder.model import Interaction
-from tests.crash.load import KEY, MODEL, Ask, Noted, ask_all, load, stream_request
+from tests.crash.load import (
+    DOORS,
+    KEY,
+    MODEL,
+    Ask,
+    Noted,
+    ask_all,
+    clients,
+    load,
+    missing_or_different,
+    number_of,
+    stream_request,
+)
 from tests.crash.nursery import ForkingLauncher
 from tests.e2e.processes import RecorderProcess, wait_for
 
@@ -73,6 +87,55 @@ def test_a_stream_that_stays_open_after_its_terminal_frame_is_complete(fork_reco
     assert 0 == recorder.stop()
     (kept,) = load(recorder.cassette)
     assert content(kept).endswith(b"data: [DONE]\n\n")
+    assert not recorder.incomplete.exists()
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("write_bytes", [0, 1, 7])
+def test_an_sdk_that_has_seen_the_terminal_frame_can_rely_on_its_being_on_disk(
+    fork_recorder: ForkingLauncher, door: str, write_bytes: int
+) -> None:
+    """It returns at `[DONE]`, before the end of the message: the recorder may be killed in that very moment."""
+    recorder = fork_recorder()
+    ends: list[list[int]] = []
+
+    async def ask_and_look() -> None:
+        async with clients(recorder) as using:
+            for number in range(5):
+                sim = f"chunks=4, write-bytes={write_bytes}"
+                await using.ask(Ask(number=number, door=door, kind="sdk", sim=sim), Noted())
+                ends.append([number_of(each) for each in load(recorder.cassette)])
+
+    asyncio.run(ask_and_look())
+    assert [list(range(count)) for count in range(1, 6)] == ends
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_terminal_frame_is_not_held_for_long_where_the_upstream_does_not_end(
+    fork_recorder: ForkingLauncher, door: str
+) -> None:
+    recorder = fork_recorder()
+    noted = Noted()
+    began = time.monotonic()
+    ask_all(recorder, [Ask(number=1, door=door, kind="sdk", sim="chunks=3, comments=0, stall-events=9")], noted)
+    assert [1] == list(noted.ends)
+    assert time.monotonic() - began < 5
+    assert 0 == recorder.stop()
+    assert [] == missing_or_different(noted.ends.values(), load(recorder.cassette))
+
+
+@pytest.mark.parametrize("cut", ["close", "reset", "stream"])
+@pytest.mark.parametrize("door", DOORS)
+def test_a_terminal_frame_reaches_the_client_where_the_upstream_breaks_off_behind_it(
+    fork_recorder: ForkingLauncher, door: str, cut: str
+) -> None:
+    recorder = fork_recorder()
+    noted = Noted()
+    sim = f"chunks=3, comments=0, cut-events=9, cut={cut}"
+    ask_all(recorder, [Ask(number=1, door=door, kind="sdk", sim=sim)], noted)
+    assert [1] == list(noted.ends)
+    assert 0 == recorder.stop()
+    assert [] == missing_or_different(noted.ends.values(), load(recorder.cassette))
     assert not recorder.incomplete.exists()
 
 

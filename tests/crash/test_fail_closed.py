@@ -105,9 +105,9 @@ def test_no_client_sees_the_end_of_a_response_that_the_disk_had_no_room_for(
 ) -> None:
     fork_recorder.faults = [{"kind": "limit", "size": 1_000_000}]
     recorder = fork_recorder()
-    kinds = ("bytes", "stream")
+    kinds = ("bytes", "stream", "sdk")
     asks = [
-        Ask(number=number, door=door, kind=kinds[number % 2], sim="body-bytes=40000, chunks=150", size=40_000)
+        Ask(number=number, door=door, kind=kinds[number % 3], sim="body-bytes=40000, chunks=150", size=40_000)
         for number in range(100)
     ]
     noted = ask(recorder, asks, at_once=5)
