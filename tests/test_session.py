@@ -187,7 +187,7 @@ def test_the_state_folder_can_be_chosen(nobody: Path, monkeypatch: pytest.Monkey
 def one(name: str = "weather", **more: object) -> Running:
     described = Running(
         session=name,
-        cassette=f"/work/cassettes/{name}.yaml",
+        cassette=f"/somewhere/cassettes/{name}.yaml",
         pid=os.getpid(),
         started=1.0,
         port=8080,
