@@ -38,8 +38,8 @@ def test_a_paced_stream_is_not_late_while_large_bodies_are_recorded(
 ) -> None:
     """Bodies of 8 MB, one after the other, beside a stream with an event every 20 ms.
 
-    An event is as late as it arrives after it left the upstream. The machine itself is late with a few; recorded on the
-    event loop, each body would hold up all of them for some hundred milliseconds.
+    An event is as late as it arrives after it left the upstream. Recorded on the event loop, a body would hold up every
+    event for most of the time that it takes in all; a busy machine makes both longer, so it is their ratio that tells.
     """
     if not shutil.which("curl"):
         missing("curl (a client in a process of its own)")
@@ -54,8 +54,9 @@ def test_a_paced_stream_is_not_late_while_large_bodies_are_recorded(
     *_, stream = (each for each in fork_recorder.upstream.log().requests if ("x-sim", PACED) in each.headers)
     late = sorted((there - left) / 1e6 for there, (left, _) in zip(arrived, stream.left, strict=True))
     assert recorded >= 2
-    assert statistics.median(late) < 5
-    assert statistics.quantiles(late, n=10)[-1] < 25
+    a_body = (arrived[-1] - arrived[0]) / 1e6 / recorded
+    assert statistics.median(late) < a_body / 20
+    assert statistics.quantiles(late, n=10)[-1] < a_body / 4
 
 
 async def _beside(recorder: RecorderProcess, command: list[str]) -> tuple[list[int], int]:
