@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from recorder.errors import UsageError
 
@@ -24,9 +25,10 @@ _API_PATHS = {"openrouter.ai": "/api/v1", "api.openai.com": "/v1"}
 _BASE_URL_VARIABLES = ("OPENROUTER_BASE_URL", "OPENAI_BASE_URL")
 
 
-def proxy_variables(*, port: int, bundle: Path) -> dict[str, str]:
-    """For a client that is to use the proxy port and trust our CA."""
-    proxy = f"http://127.0.0.1:{port}"
+def proxy_variables(*, port: int, bundle: Path, session: str | None = None) -> dict[str, str]:
+    """For a client that is to use the proxy port and trust our CA; `session`: another than the recorder's own."""
+    user = f"{quote(session, safe='')}@" if session else ""
+    proxy = f"http://{user}127.0.0.1:{port}"
     trust = str(bundle)
     return {
         "HTTPS_PROXY": proxy,
@@ -41,14 +43,15 @@ def proxy_variables(*, port: int, bundle: Path) -> dict[str, str]:
     }
 
 
-def base_url(*, port: int, host: str) -> str:
+def base_url(*, port: int, host: str, session: str | None = None) -> str:
     """The base URL of `host`'s API at the base-URL port."""
-    return f"http://127.0.0.1:{port}{_API_PATHS.get(host, '')}"
+    prefix = f"/~{quote(session, safe='')}" if session else ""
+    return f"http://127.0.0.1:{port}{prefix}{_API_PATHS.get(host, '')}"
 
 
-def base_url_variables(*, port: int, host: str) -> dict[str, str]:
+def base_url_variables(*, port: int, host: str, session: str | None = None) -> dict[str, str]:
     """For a client that takes the base URL of its service from the environment; it needs no CA."""
-    return dict.fromkeys(_BASE_URL_VARIABLES, base_url(port=port, host=host))
+    return dict.fromkeys(_BASE_URL_VARIABLES, base_url(port=port, host=host, session=session))
 
 
 def assignments(variables: Mapping[str, str], shell: str) -> list[str]:

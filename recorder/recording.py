@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from recorder import gohttp, usage, wording
 from recorder.capture import Exchange
@@ -84,6 +84,18 @@ class Summary:
         ]
         return ", ".join(part for part in told if part)
 
+    def as_json(self) -> dict[str, Any]:
+        """For scripts; `cassette` is an absolute path."""
+        return {
+            "session": self.session,
+            "cassette": str(self.path),
+            "interactions": self.interactions,
+            "incomplete": self.incomplete,
+            "tokens": self.tokens,
+            "cost": self.cost,
+            "notes": self.notes,
+        }
+
     def count(self, recorded: Recorded) -> None:
         if recorded.incomplete:
             self.incomplete += 1
@@ -108,13 +120,13 @@ class Recording:
         self.summary = Summary(session=session, path=store.path)
 
     @classmethod
-    def start(cls, settings: Settings, *, now: int, salt: bytes, environ: Mapping[str, str]) -> Self:
+    def start(cls, settings: Settings, session: str, *, now: int, salt: bytes, environ: Mapping[str, str]) -> Self:
         """Lock the cassette and make it ready for appending.
 
         `now`: nanoseconds since the epoch. `salt`: random bytes for the placeholders, new for each run. `environ`: the
         process's variables, whose secrets are kept out too.
         """
-        path = cassette_path(settings.cassette_dir, settings.session)
+        path = cassette_path(settings.cassette_dir, session)
         store = Store.open(path, layout=settings.layout, now=now)
         scrubber = Scrubber(
             salt=salt,
@@ -122,7 +134,7 @@ class Recording:
             rules=settings.rules,
             allow_opaque=settings.allow_opaque,
         )
-        recording = cls(session=settings.session, store=store, scrubber=scrubber, allow_opaque=settings.allow_opaque)
+        recording = cls(session=session, store=store, scrubber=scrubber, allow_opaque=settings.allow_opaque)
         recording._note_unlearned(scrubber.learn_all(environment_credentials(environ)))
         recording.summary.notes += map(str, recording._store.repaired)
         if settings.rules:

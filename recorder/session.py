@@ -109,6 +109,7 @@ def _user_folder(variable: str, default: str) -> Path:
 class Running:
     """A recorder at work, as it describes itself.
 
+    `session`: "" if each request names its own; then `cassette` is the folder of the cassettes.
     `started`: seconds since the epoch. `grace`: seconds. `log`: the file that it prints to, "" for a terminal.
     """
 
@@ -122,6 +123,10 @@ class Running:
     bundle: str
     grace: float = 0.0
     log: str = ""
+
+    @property
+    def title(self) -> str:
+        return self.session or f"the recorder on port {self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +204,7 @@ def find(entries: list[Running], name: str) -> Running:
     if len(matches) == 1:
         return matches[0]
     if not matches:
-        others = ", ".join(entry.session for entry in entries) or "none"
+        others = ", ".join(entry.title for entry in entries) or "none"
         raise RecorderError(f"expected a running session named {name!r}, found {others}; `recorder status` lists them")
     where = ", ".join(entry.cassette for entry in matches)
     raise RecorderError(
@@ -228,9 +233,7 @@ def _terminate(entry: Running) -> None:
     except ProcessLookupError:
         return
     except PermissionError as error:
-        raise RecorderError(
-            f"expected to stop pid {entry.pid} ({entry.session}), found it is another user's"
-        ) from error
+        raise RecorderError(f"expected to stop pid {entry.pid} ({entry.title}), found it is another user's") from error
 
 
 def _ended(file: IO[str]) -> Ended | None:

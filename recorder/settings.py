@@ -75,9 +75,12 @@ class ConnectTo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One recorder's settings. `layout` None: the layout that a cassette has, and go-vcr's for a new one."""
+    """One recorder's settings. `session` is that of requests which name none; None: they are refused.
 
-    session: str
+    `layout` None: the layout that a cassette has, and go-vcr's for a new one.
+    """
+
+    session: str | None = None
     cassette_dir: Path = Path(DEFAULT_CASSETTE_DIR)
     hosts: tuple[Host, ...] = (Host(name=DEFAULT_HOST),)
     layout: Layout | None = None

@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("gohttp", "usage", "scrub"),
     ("store", "settings", "session", "environment", "upstream", "config"),
     ("recording",),
+    ("recordings",),
     ("proxy",),
     ("cli",),
 )

@@ -61,12 +61,9 @@ def exchange(
     return capture.abort(broken, at=50 * MILLISECOND)
 
 
-def settings_in(folder: Path, **changes: Any) -> Settings:
-    return Settings(**{"session": "chat", "cassette_dir": folder, **changes})
-
-
-def start(folder: Path, environ: dict[str, str] | None = None, **changes: Any) -> Recording:
-    return Recording.start(settings_in(folder, **changes), now=NOW, salt=bytes(16), environ=environ or {})
+def start(folder: Path, environ: dict[str, str] | None = None, session: str = "chat", **changes: Any) -> Recording:
+    settings = Settings(cassette_dir=folder, **changes)
+    return Recording.start(settings, session, now=NOW, salt=bytes(16), environ=environ or {})
 
 
 @pytest.fixture

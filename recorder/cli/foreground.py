@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import secrets
@@ -16,9 +17,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from recorder import environment
+from recorder import environment, wording
 from recorder.errors import RecorderError
-from recorder.recording import Recorded, Recording, Summary
+from recorder.recording import Recorded, Summary
+from recorder.recordings import Recordings
 from recorder.session import Ended, Registration, Running, cassette_path, state_folder
 from recorder.settings import Settings
 
@@ -49,8 +51,12 @@ def serve(job: Job) -> int:
     """Run a recorder to its end; the exit status is the job's, or 1 where that was 0 and the session failed."""
     _log_to_stderr()
     # First the lock: a second recorder is told at once who holds it, before the second that mitmproxy takes to load.
-    recording = Recording.start(job.settings, now=time.time_ns(), salt=secrets.token_bytes(16), environ=os.environ)
-    run = _Run(job, recording)
+    recordings = Recordings(
+        job.settings, clock=time.time_ns, salts=functools.partial(secrets.token_bytes, 16), environ=os.environ
+    )
+    if job.settings.session is not None:
+        recordings.start(job.settings.session)
+    run = _Run(job, recordings)
     ended = Ended(status=1, said="")
     try:
         ended = asyncio.run(run.to_its_end())
@@ -58,7 +64,7 @@ def serve(job: Job) -> int:
         ended = Ended(status=error.exit_code, said=str(error))
         raise
     finally:
-        recording.close()
+        recordings.close()
         # Last, when the ports are free and the cassette is let go of: `recorder stop` waits for it.
         if run.registration:
             run.registration.close(ended)
@@ -71,10 +77,10 @@ def serve(job: Job) -> int:
 class _Run:
     """One job under way; `registration` is its entry in the list of those running, once it serves."""
 
-    def __init__(self, job: Job, recording: Recording) -> None:
+    def __init__(self, job: Job, recordings: Recordings) -> None:
         self._job = job
-        self._recording = recording
-        self._said = ""
+        self._recordings = recordings
+        self._stopped: list[Summary] = []
         self.registration: Registration | None = None
 
     async def to_its_end(self) -> Ended:
@@ -84,10 +90,10 @@ class _Run:
         ready: asyncio.Future[Doors] = asyncio.get_running_loop().create_future()
         proxy = Proxy(
             job.settings,
-            self._recording,
+            self._recordings,
             on_ready=ready.set_result,
             on_recorded=job.on_recorded,
-            on_stopped=lambda summary: self._stopped(summary) if ready.done() else None,
+            on_stopped=lambda summary: self._note_stopped(summary) if ready.done() else None,
         )
         serving = asyncio.create_task(proxy.run())
         waited: set[asyncio.Future[Any]] = {serving, ready}
@@ -101,18 +107,28 @@ class _Run:
         status = await job.meanwhile(proxy, serving, doors)
         proxy.stop()
         await serving
-        return Ended(status=status or (1 if proxy.failure else 0), said=proxy.failure or self._said)
+        return Ended(status=status or (1 if proxy.failure else 0), said=proxy.failure or _told(self._stopped))
 
-    def _stopped(self, summary: Summary) -> None:
-        self._said = summary.line()
+    def _note_stopped(self, summary: Summary) -> None:
+        self._stopped.append(summary)
         self._job.on_stopped(summary)
+
+
+def _told(stopped: list[Summary]) -> str:
+    """A recorder's last words."""
+    if len(stopped) == 1:
+        return f"{stopped[0].path}: {stopped[0].line()}"
+    interactions = sum(summary.interactions for summary in stopped)
+    return f"{wording.count(len(stopped), 'session')}, {wording.count(interactions, 'interaction')}"
 
 
 def _describe(job: Job, doors: Doors) -> Running:
     settings = job.settings
+    folder = settings.cassette_dir
+    cassette = folder if settings.session is None else cassette_path(folder, settings.session)
     return Running(
-        session=settings.session,
-        cassette=str(cassette_path(settings.cassette_dir, settings.session).absolute()),
+        session=settings.session or "",
+        cassette=str(cassette.absolute()),
         pid=os.getpid(),
         started=time.time(),
         port=doors.port,
@@ -147,14 +163,14 @@ def summary_line(summary: Summary) -> str:
     return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}: {summary.line()}"
 
 
-def client_lines(doors: Doors, *, host: str) -> list[str]:
-    """What to set in a client's environment, for both doors."""
-    variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle)
+def client_lines(doors: Doors, *, host: str, session: str | None = None) -> list[str]:
+    """What to set in a client's environment, for both doors. `session`: for requests that have to name theirs."""
+    variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle, session=session)
     return [
         "For a client that uses the proxy:",
         *(f"  {line}" for line in environment.assignments(variables, "sh")),
         "For a client that takes a base URL:",
-        f"  {environment.base_url(port=doors.base_url_port, host=host)}",
+        f"  {environment.base_url(port=doors.base_url_port, host=host, session=session)}",
     ]
 
 

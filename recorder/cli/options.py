@@ -70,8 +70,11 @@ def recording_options(command: F) -> F:
     return command
 
 
+session_option = functools.partial(
+    option, "--session", "-s", metavar="NAME", help="Session to record; a / makes folders."
+)
+
 _RECORDING: list[Callable[[Any], Any]] = [
-    option("--session", "-s", metavar="NAME", required=True, help="Session to record; a / makes folders."),
     option(
         "--cassette-dir",
         type=click.Path(path_type=Path, file_okay=False),
@@ -111,7 +114,7 @@ _RECORDING: list[Callable[[Any], Any]] = [
 
 def settings_from(
     *,
-    session: str,
+    session: str | None,
     cassette_dir: Path,
     host: tuple[str, ...],
     layout: str,
@@ -130,7 +133,7 @@ def settings_from(
     if port and port == base_url_port:
         raise UsageError(f"expected two ports, found {port} for --port and for --base-url-port")
     return Settings(
-        session=check_name(session),
+        session=session and check_name(session),
         cassette_dir=cassette_dir,
         hosts=setting.parse_hosts(" ".join(host)),
         layout=setting.parse_layout(layout),

@@ -13,7 +13,7 @@ import click
 
 from recorder import environment
 from recorder.cli import foreground
-from recorder.cli.options import option, recording_options, settings_from
+from recorder.cli.options import option, recording_options, session_option, settings_from
 from recorder.errors import RecorderError, UsageError
 from recorder.recording import Recorded
 from recorder.settings import Settings
@@ -26,6 +26,7 @@ _FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 
 
 @click.command("run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@session_option(required=True)
 @recording_options
 @option("--port", type=click.IntRange(0, 65535), default=0, help="Proxy port; 0 picks a free one.")
 @option("--base-url-port", type=click.IntRange(0, 65535), default=0, help="Base-URL port; 0 picks a free one.")

@@ -38,7 +38,7 @@ def _the_one(entries: list[session.Running], name: str | None) -> session.Runnin
         return session.find(entries, name)
     if len(entries) == 1:
         return entries[0]
-    names = ", ".join(entry.session for entry in entries) or "none is running"
+    names = ", ".join(entry.title for entry in entries) or "none is running"
     raise RecorderError(f"expected the name of a session, found none ({names})")
 
 
@@ -46,12 +46,12 @@ def _stop(entry: session.Running, folder: Path) -> str:
     """Stop one session and tell of it; what went wrong, "" if nothing did."""
     ended = session.stop(entry, folder, timeout=entry.grace + _STOP_MARGIN)
     if ended is None:
-        return f"expected {entry.session} (pid {entry.pid}) to stop, found it still running"
+        return f"expected {entry.title} (pid {entry.pid}) to stop, found it still running"
     if ended.status is None:
-        return f"expected {entry.session} (pid {entry.pid}) to stop in order, found that it had been killed"
+        return f"expected {entry.title} (pid {entry.pid}) to stop in order, found that it had been killed"
     if ended.status:
-        return f"{entry.session} failed: {ended.said}" + (f"; see {entry.log}" if entry.log else "")
-    click.echo(f"stopped {entry.session}: {entry.cassette}: {ended.said}")
+        return f"{entry.title} failed: {ended.said}" + (f"; see {entry.log}" if entry.log else "")
+    click.echo(f"stopped {entry.title}: {ended.said}")
     return ""
 
 
@@ -67,7 +67,7 @@ def status_command(*, as_json: bool) -> None:
     else:
         rows = [
             (
-                entry.session,
+                entry.session or "(by request)",
                 str(entry.pid),
                 wording.duration(max(0, int((time.time() - entry.started) * 1e9))),
                 f"http://127.0.0.1:{entry.port}",
@@ -88,11 +88,22 @@ def status_command(*, as_json: bool) -> None:
 def env_command(*, name: str | None, shell: str, base_url: bool) -> None:
     """Print what to set in a client's environment: eval "$(recorder env NAME)"."""
     entries = session.running(session.state_folder())
-    entry = _the_one(entries, name)
-    variables = environment.proxy_variables(port=entry.port, bundle=Path(entry.bundle))
+    entry = _for_clients(entries, name)
+    other = name if name != entry.session else None
+    variables = environment.proxy_variables(port=entry.port, bundle=Path(entry.bundle), session=other)
     if base_url:
-        variables |= environment.base_url_variables(port=entry.base_url_port, host=entry.host)
+        variables |= environment.base_url_variables(port=entry.base_url_port, host=entry.host, session=other)
     click.echo("\n".join(environment.assignments(variables, shell)))
+
+
+def _for_clients(entries: list[session.Running], name: str | None) -> session.Running:
+    """The recorder that a client of this session goes to: the session's own, else one for those that requests name."""
+    if name is not None and all(entry.session != name for entry in entries):
+        session.check_name(name)
+        by_request = [entry for entry in entries if not entry.session]
+        if len(by_request) == 1:
+            return by_request[0]
+    return _the_one(entries, name)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

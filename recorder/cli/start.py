@@ -14,25 +14,28 @@ import click
 
 import recorder
 from recorder.cli import foreground
-from recorder.cli.options import option, recording_options, settings_from
+from recorder.cli.options import option, recording_options, session_option, settings_from
 from recorder.errors import RecorderError
-from recorder.session import cassette_path, make_private, running, state_folder
+from recorder.recording import Recorded
+from recorder.session import SUFFIX, make_private, running, state_folder
 from recorder.settings import Settings
 
 if TYPE_CHECKING:
     from recorder.proxy.master import Doors, Proxy
 
+_ANY = "NAME"  # stands in what is printed for the session that each request names
 _DETACH_WAIT = 30.0  # seconds; a first start without .pyc files takes about four
 
 
 @click.command("start")
+@session_option()
 @recording_options
 @option("--port", type=click.IntRange(0, 65535), default=8080, help="Proxy port; 0 picks a free one.")
 @option("--base-url-port", type=click.IntRange(0, 65535), default=8081, help="Base-URL port; 0 picks a free one.")
 @option("--detach/--foreground", "-d", default=False, help="Run in the background.", show_default="foreground")
 @click.option("--log", "log", default="", hidden=True)
 def start_command(*, detach: bool, log: str, **values: Any) -> int:
-    """Record a session until Ctrl-C or `recorder stop`."""
+    """Record a session until Ctrl-C or `recorder stop`; without --session, those that requests name."""
     settings = settings_from(**values)
     if detach:
         return _detach(settings)
@@ -41,9 +44,11 @@ def start_command(*, detach: bool, log: str, **values: Any) -> int:
 
 def _foreground(settings: Settings, log: str) -> int:
     async def until_stopped(_proxy: Proxy, serving: asyncio.Task[None], doors: Doors) -> int:
-        path = cassette_path(settings.cassette_dir, settings.session)
+        session = settings.session or _ANY
+        path = settings.cassette_dir / f"{session}{SUFFIX}"
         foreground.say(f"Recording {', '.join(host.name for host in settings.hosts)} to {path}. Ctrl-C stops.\n")
-        foreground.say("\n".join(foreground.client_lines(doors, host=settings.hosts[0].name)) + "\n")
+        named = None if settings.session else _ANY
+        foreground.say("\n".join(foreground.client_lines(doors, host=settings.hosts[0].name, session=named)) + "\n")
         await asyncio.wait({serving})
         return 0
 
@@ -51,11 +56,15 @@ def _foreground(settings: Settings, log: str) -> int:
         foreground.Job(
             settings=settings,
             meanwhile=until_stopped,
-            on_recorded=lambda recorded: foreground.say(recorded.line()),
+            on_recorded=lambda recorded: foreground.say(_line(recorded, settings)),
             on_stopped=lambda summary: foreground.say(foreground.summary_line(summary)),
             log=log,
         )
     )
+
+
+def _line(recorded: Recorded, settings: Settings) -> str:
+    return recorded.line() if recorded.session == settings.session else f"{recorded.session}  {recorded.line()}"
 
 
 def _detach(settings: Settings) -> int:
@@ -97,9 +106,10 @@ def _wait_until_it_serves(process: subprocess.Popen[bytes], folder: Path, log: P
             click.echo(lines[-1] if lines else "recorder: the recorder stopped at once", err=True)
             return process.returncode
         if entry := next((entry for entry in running(folder) if entry.pid == process.pid), None):
-            click.echo(f"Recording {settings.session} in the background (pid {entry.pid}) to {entry.cassette}")
-            click.echo(f'  eval "$(recorder env {settings.session})"  sets the environment of a shell')
-            click.echo(f"  recorder stop {settings.session}")
+            session = settings.session or _ANY
+            click.echo(f"Recording {session} in the background (pid {entry.pid}) to {entry.cassette}")
+            click.echo(f'  eval "$(recorder env {session})"  sets the environment of a shell')
+            click.echo(f"  recorder stop {settings.session or ''}".rstrip())
             click.echo(f"  log: {log}")
             process.returncode = 0  # it lives on by design: Popen need not warn about it
             return 0

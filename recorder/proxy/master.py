@@ -23,7 +23,8 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from recorder.errors import ProxyError
 from recorder.proxy import trust
 from recorder.proxy.record import RecordAddon
-from recorder.recording import Recorded, Recording, Summary
+from recorder.recording import Recorded, Summary
+from recorder.recordings import Recordings
 from recorder.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -44,7 +45,7 @@ class Proxy:
     def __init__(
         self,
         settings: Settings,
-        recording: Recording,
+        recordings: Recordings,
         *,
         on_ready: Callable[[Doors], None],
         on_recorded: Callable[[Recorded], None],
@@ -52,7 +53,7 @@ class Proxy:
     ) -> None:
         self._settings = settings
         self._on_ready = on_ready
-        self._addon = RecordAddon(settings, recording, on_recorded=on_recorded, on_stopped=on_stopped)
+        self._addon = RecordAddon(settings, recordings, on_recorded=on_recorded, on_stopped=on_stopped)
         self._master: Master | None = None
         self._stopping = False
 

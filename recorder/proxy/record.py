@@ -1,8 +1,8 @@
-"""The recording addon: mitmproxy's hooks → captures → the recording. It fails closed.
+"""The recording addon: mitmproxy's hooks → captures → the recordings. It fails closed.
 
-An exception in one of mitmproxy's hooks is logged and traffic goes on; so here every hook is guarded, and the first
-thing that goes wrong fails the session: requests to recorded hosts get 502 with the reason, streams under way are cut,
-and the process ends with exit status 1. Nothing passes unrecorded and unnoticed.
+An exception in one of mitmproxy's hooks is logged and traffic goes on; so here every hook is guarded. What goes wrong
+with one session's cassette fails that session, anything else all of them: requests get 502 with the reason, streams
+under way are cut, and the process ends with exit status 1. Nothing passes unrecorded and unnoticed.
 
 Everything that takes time (decoding, scrubbing, writing, fsync) happens on threads; the end of that one response waits.
 """
@@ -14,76 +14,64 @@ import functools
 import logging
 import os
 import secrets
-import socket
-import struct
 import sys
 import time
-import traceback
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
-from mitmproxy.proxy.server import ConnectionHandler
+from mitmproxy.connection import Client
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from recorder import settings as setting
 from recorder.capture import Capture, Exchange
 from recorder.config import nearest
-from recorder.errors import ProxyError, RecorderError
-from recorder.proxy import wire
+from recorder.errors import ProxyError, RecorderError, UsageError
+from recorder.proxy import connections, routing, wire
+from recorder.proxy.own_errors import OwnErrors
 from recorder.proxy.tee import Tee, deliver_held
 from recorder.proxy.trailers import leave_trailers
-from recorder.recording import Recorded, Recording, Summary
+from recorder.recording import Recorded, Summary
+from recorder.recordings import Recordings
 from recorder.session import check_name, name_for
 from recorder.settings import Settings
 from recorder.sse import TerminalWatch
 
 logger = logging.getLogger(__name__)
 
-_RESET = struct.pack("ii", 1, 0)  # linger on, for no time: close() sends a reset
 _THREADS = 4  # one large body must not hold up the ends of the small ones
 # Seconds after which a thread that computes lets the event loop go on. Python's 5 ms come anew after each system call,
 # so that a piece of a stream, which takes a few, would be 20 ms late while a body of 8 MB is scrubbed.
 _TURN = 0.0005
 
+# Keys of `flow.metadata`, mitmproxy's place for what addons know of a flow.
+_SESSION = "recorder.session"
+_ANSWERED = "recorder.answered"
+"""The answer is our own; no upstream is asked."""
 
-_OURS = Path(__file__).parents[1]
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Session:
+    """`started`: done when it can record. `failure`: why it records no more. `writing`: what is on its way to disk."""
+
+    name: str
+    started: asyncio.Future[None] | None = None
+    failure: str | None = None
+    stopping: bool = False
+    writing: set[asyncio.Future[Recorded]] = field(default_factory=set)
 
 
 @dataclass(slots=True, kw_only=True)
 class _UnderWay:
     flow: http.HTTPFlow
+    session: _Session
     capture: Capture
     tee: Tee | None = None
-
-
-class _Elsewhere(tuple[str, int]):  # noqa: SLOT001 - CPython gives no subclass of tuple slots of its own
-    """An address that leads elsewhere and is equal to the one that was meant, by which mitmproxy looks for connections.
-
-    Otherwise each request that comes while the connection is being made, or after, opens one of its own, and the sixth
-    waits for ever: five at once is mitmproxy's limit.
-    """
-
-    _meant: tuple[str, int]
-
-    def __new__(cls, address: tuple[str, int], *, meant: tuple[str, int]) -> Self:
-        made = super().__new__(cls, address)
-        made._meant = meant
-        return made
-
-    def __eq__(self, other: object) -> bool:
-        return self._meant == other
-
-    def __ne__(self, other: object) -> bool:  # a tuple has its own
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self._meant)
 
 
 _Subject = TypeVar("_Subject", http.HTTPFlow, ServerConnectionHookData)
@@ -94,7 +82,7 @@ def _guard_sync(hook: Callable[[RecordAddon, _Subject], None]) -> Callable[[Reco
     def guarded(addon: RecordAddon, subject: _Subject) -> None:
         try:
             hook(addon, subject)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the session fails closed
+        except Exception as error:  # noqa: BLE001 - whatever it is, the recorder fails closed
             addon.fail(error)
             addon.refuse(subject)
 
@@ -115,50 +103,34 @@ def _guard(
     return guarded
 
 
-class _OwnErrors(logging.Handler):
-    """Sees what no guard of ours can catch: mitmproxy logs an exception out of our code, and carries on.
-
-    One that comes out of mitmproxy alone is its own business, and costs one connection.
-    """
-
-    def __init__(self, failed: Callable[[BaseException], None]) -> None:
-        super().__init__(logging.ERROR)
-        self._failed = failed
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info and record.exc_info[1] is not None:
-            error = record.exc_info[1]
-            files = (frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__))
-            if any(Path(file).is_relative_to(_OURS) for file in files):
-                self._failed(error)
-
-
 class RecordAddon:
-    """Records one session: the one it is given, as `recorder start` does, or the one that mitmdump's options name.
+    """Records sessions: into the recordings that it is given, as `recorder start` does, or by mitmdump's options.
 
-    `on_recorded` is told of each exchange that is on disk, `on_stopped` once of what the session came to. `failure` is
-    why the session failed, None as long as it has not.
+    `on_recorded` is told of each exchange that is on disk, `on_stopped` of what each session came to. `failure` is
+    what went wrong first, None as long as nothing has.
     """
 
     def __init__(
         self,
         settings: Settings | None = None,
-        recording: Recording | None = None,
+        recordings: Recordings | None = None,
         *,
         on_recorded: Callable[[Recorded], None] | None = None,
         on_stopped: Callable[[Summary], None] | None = None,
     ) -> None:
         self._settings = settings
-        self._in_mitmdump = recording is None
+        self._in_mitmdump = recordings is None
         self._on_recorded = on_recorded or _log_recorded
         self._on_stopped = on_stopped or _log_summary
-        self._recording = recording
+        self._recordings = recordings
+        self._sessions: dict[str, _Session] = {}
+        self._users: dict[str, str] = {}  # by the client connection's id, from its CONNECT
         self._under_way: dict[str, _UnderWay] = {}
-        self._writing: set[asyncio.Future[Recorded]] = set()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="record")
         self._stopping = False
         self._hurry = asyncio.Event()
-        self._own_errors = _OwnErrors(self._crashed)
+        self._own_errors = OwnErrors(self._crashed)
+        self._broken: str | None = None  # why nothing at all is recorded any more
         self.failure: str | None = None
 
     # Start-up
@@ -178,35 +150,65 @@ class RecordAddon:
         loader.add_option("keep_headers", str, "", "Headers to keep beside the usual ones, parted by commas.")
 
     def configure(self, updated: set[str]) -> None:  # noqa: ARG002 - a session's settings do not change under it
-        if self._recording is not None:
+        if self._recordings is not None:
             return
         try:
-            self._settings = _from_options()
-            self._recording = Recording.start(
-                self._settings, now=time.time_ns(), salt=secrets.token_bytes(16), environ=os.environ
+            settings = self._settings = _from_options()
+            self._recordings = Recordings(
+                settings, clock=time.time_ns, salts=functools.partial(secrets.token_bytes, 16), environ=os.environ
             )
+            assert settings.session is not None
+            self._recordings.start(settings.session)
         except RecorderError as error:
             # One line and the end; raised, it would be a traceback in mitmproxy's log.
             print(f"record: {error}", file=sys.stderr)  # noqa: T201
             sys.exit(error.exit_code)
-        _configure_mitmdump(self._settings)
+        _configure_mitmdump(settings)
 
     # The path of an exchange
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        # Who has mitmdump ask for a user and a password means people by them.
+        if (user := routing.proxy_user(flow.request.headers)) and not getattr(ctx.options, "proxyauth", None):
+            self._users[flow.client_conn.id] = user
+
+    def client_disconnected(self, client: Client) -> None:
+        self._users.pop(client.id, None)
 
     @_guard_sync
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if not self._is_recorded(flow):
             flow.request.stream = True
 
-    @_guard_sync
-    def request(self, flow: http.HTTPFlow) -> None:
+    @_guard
+    async def request(self, flow: http.HTTPFlow) -> None:
         if not self._is_recorded(flow):
             return
-        if reason := self.failure or (self._stopping and "the recorder is stopping"):
-            flow.response = wire.refusal(reason)
+        routed = await self._route(flow)
+        if isinstance(routed, http.Response):
+            flow.response = routed
+            flow.metadata[_ANSWERED] = True
             return
-        began = wire.nanoseconds(flow.request.timestamp_start)
-        self._under_way[flow.id] = _UnderWay(flow=flow, capture=Capture(wire.request(flow), began=began))
+        capture = Capture(wire.request(flow), began=wire.nanoseconds(flow.request.timestamp_start))
+        self._under_way[flow.id] = _UnderWay(flow=flow, session=routed, capture=capture)
+
+    async def _route(self, flow: http.HTTPFlow) -> _Session | http.Response:
+        """The session that records this request, or our own answer to it."""
+        assert self._settings is not None
+        try:
+            route = routing.take(flow, self._settings.hosts, user=self._users.get(flow.client_conn.id))
+        except UsageError as error:
+            return wire.refusal(str(error), status=400)
+        name = route.session or self._settings.session
+        if name is None:
+            return wire.refusal(_NO_SESSION, status=400)
+        if route.control:
+            return await self._control(name, flow.request.method)
+        flow.metadata[_SESSION] = name
+        session = await self._start(name)
+        if reason := self._amiss(session):
+            return wire.refusal(reason)
+        return session
 
     @_guard_sync
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -241,14 +243,14 @@ class RecordAddon:
             return
         assert flow.response is not None
         if flow.response.status_code == 101:
-            self._note("a WebSocket was passed on and not recorded")
+            self._note(exchange.session, "a WebSocket was passed on and not recorded")
             return
         at = wire.nanoseconds(flow.response.timestamp_end or time.time()) - exchange.capture.began
         body = b"" if exchange.tee else flow.response.raw_content
         if body is None:
-            await self._record(exchange.capture.abort("the stored flow has no body", at=at))
+            await self._record(exchange, exchange.capture.abort("the stored flow has no body", at=at))
         else:
-            await self._record(exchange.capture.end(at=at, body=body, trailers=wire.trailers(flow)))
+            await self._record(exchange, exchange.capture.end(at=at, body=body, trailers=wire.trailers(flow)))
 
     @_guard
     async def error(self, flow: http.HTTPFlow) -> None:
@@ -256,30 +258,37 @@ class RecordAddon:
         if exchange is not None:
             assert flow.error is not None
             at = wire.nanoseconds(flow.error.timestamp) - exchange.capture.began  # now; of a stored flow, back then
-            await self._record(exchange.capture.abort(flow.error.msg, at=at))
+            await self._record(exchange, exchange.capture.abort(flow.error.msg, at=at))
 
     def _check_refused(self, flow: http.HTTPFlow) -> None:
-        """Of an exchange that is not being recorded, nothing but our own refusal may pass."""
-        if not _is_refusal(flow) and not self.failure and not self._stopping:
+        """Of an exchange that is not being recorded, nothing but an answer of our own may pass."""
+        if flow.metadata.get(_ANSWERED):
+            return
+        if not self._reason(flow):
             raise ProxyError("a response came to a request that had not been seen")
         self.refuse(flow)
 
-    async def _record(self, exchange: Exchange) -> None:
-        assert self._recording is not None
+    async def _record(self, exchange: _UnderWay, captured: Exchange) -> None:
+        assert self._recordings is not None
+        session = exchange.session
         loop = asyncio.get_running_loop()
-        writing = loop.run_in_executor(self._threads, self._recording.record, exchange)
-        self._writing.add(writing)
+        writing = loop.run_in_executor(self._threads, self._recordings.record, session.name, captured)
+        session.writing.add(writing)
         try:
             recorded = await asyncio.shield(writing)
+        except RecorderError as error:
+            self._fail_session(session, error)
+            self.refuse(exchange.flow)
+            return
         finally:
-            self._writing.discard(writing)
-        if not self.failure:  # another exchange may have failed the session meanwhile: then this one is not told of
+            session.writing.discard(writing)
+        if not (self._broken or session.failure):  # another exchange may have failed it meanwhile: this one is not told
             self._on_recorded(recorded)
 
-    def _note(self, text: str) -> None:
+    def _note(self, session: _Session, text: str) -> None:
+        assert self._recordings is not None
         logger.warning("recorder: %s", text)
-        if self._recording:
-            self._recording.summary.notes.append(text)
+        self._recordings.note(session.name, text)
 
     def _is_recorded(self, flow: http.HTTPFlow) -> bool:
         assert self._settings is not None
@@ -294,28 +303,128 @@ class RecordAddon:
         host, port = data.server.address[:2]
         for rule in self._settings.connect_to:
             if rule.matches(host, port):
-                data.server.address = _Elsewhere((rule.to_host, rule.to_port), meant=data.server.address)
+                data.server.address = connections.Elsewhere((rule.to_host, rule.to_port), meant=data.server.address)
+                return
+
+    # Sessions
+
+    async def _start(self, name: str) -> _Session:
+        """The session of that name, started if it has not been."""
+        assert self._recordings is not None
+        session = self._sessions.get(name)
+        if session is None:
+            session = self._sessions[name] = _Session(name=name)
+            if not self._amiss(session):
+                loop = asyncio.get_running_loop()
+                session.started = loop.run_in_executor(self._threads, self._recordings.start, name)
+        await self._has_started(session)
+        return session
+
+    async def _has_started(self, session: _Session) -> None:
+        if session.started is not None and not session.failure:
+            try:
+                await asyncio.shield(session.started)
+            except RecorderError as error:
+                self._fail_session(session, error)
+
+    async def _control(self, name: str, method: str) -> http.Response:
+        """`PUT /~NAME` starts a session, `GET` tells how it stands, `DELETE` stops it and tells what it came to."""
+        assert self._recordings is not None
+        if method == "PUT":
+            await self._start(name)
+        session = self._sessions.get(name)
+        if session is None:
+            return wire.refusal(f"expected a session that has been started, found none named {name!r}", status=404)
+        if method not in ("GET", "PUT", "DELETE"):
+            return wire.refusal(f"expected GET, PUT or DELETE for a session, found {method}", status=405)
+        if reason := self._amiss(session):
+            if method == "DELETE" and session.failure:
+                await self._end(session)
+            return wire.refusal(reason)
+        if method == "DELETE":
+            summary = await self._end(session)
+            return wire.json_answer(summary.as_json()) if summary else wire.refusal(self._amiss(session) or "")
+        return wire.json_answer(self._recordings.summary(name).as_json())
+
+    async def _end(self, session: _Session) -> Summary | None:
+        """Let its streams finish, write what is left of them as incomplete, put the cassette in order.
+
+        None if the session failed.
+        """
+        assert self._settings is not None
+        assert self._recordings is not None
+        session.stopping = True
+        await self._has_started(session)
+        await self._drain(session, self._settings.grace)
+        for exchange in [exchange for exchange in self._under_way.values() if exchange.session is session]:
+            self._under_way.pop(exchange.flow.id, None)
+            connections.cut(exchange.flow)
+            at = time.time_ns() - exchange.capture.began
+            await self._record(exchange, exchange.capture.abort("the recorder was stopped", at=at))
+        loop = asyncio.get_running_loop()
+        summary = None
+        try:
+            if self._broken or session.failure:
+                await loop.run_in_executor(self._threads, self._recordings.abandon, session.name)
+            else:
+                summary = await loop.run_in_executor(self._threads, self._recordings.stop, session.name)
+        except RecorderError as error:
+            self._fail_session(session, error)
+        finally:
+            self._sessions.pop(session.name, None)
+        if summary is not None:
+            self._on_stopped(summary)
+        return summary
+
+    async def _drain(self, session: _Session, grace: float) -> None:
+        deadline = time.monotonic() + grace
+        while time.monotonic() < deadline:
+            if not session.writing and all(exchange.session is not session for exchange in self._under_way.values()):
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), 0.02)
                 return
 
     # Failure
 
     def fail(self, error: BaseException) -> None:
-        """The session has failed: say so once, cut what is under way, refuse what comes."""
-        if self.failure is not None:
+        """Nothing is recorded any more: say so once, cut what is under way, refuse what comes."""
+        if self._broken is not None:
             return
         expected = isinstance(error, RecorderError)
-        self.failure = str(error) if expected else f"internal error: {error!r}"
-        logger.error("recorder: the session failed: %s", self.failure, exc_info=None if expected else error)
-        under_way = list(self._under_way.values())
-        self._under_way.clear()
-        for exchange in under_way:
-            _cut(exchange.flow)
+        self._broken = str(error) if expected else f"internal error: {error!r}"
+        self.failure = self.failure or self._broken
+        logger.error("recorder: the session failed: %s", self._broken, exc_info=None if expected else error)
+        self._cut(list(self._under_way.values()))
+
+    def _fail_session(self, session: _Session, error: RecorderError) -> None:
+        """The same for one session; the others go on."""
+        if session.failure or self._broken:
+            return
+        session.failure = str(error)
+        self.failure = self.failure or session.failure
+        logger.error("recorder: session %s failed: %s", session.name, session.failure)
+        self._cut([exchange for exchange in self._under_way.values() if exchange.session is session])
+
+    def _cut(self, exchanges: list[_UnderWay]) -> None:
+        for exchange in exchanges:
+            self._under_way.pop(exchange.flow.id, None)
+            connections.cut(exchange.flow)
 
     def _crashed(self, error: BaseException) -> None:
         """The handler of some connection has died, and its client would wait for ever; which one, nobody says."""
         self.fail(error)
-        for handler in list(_handlers().values()):
-            _reset(handler)
+        for handler in list(connections.handlers().values()):
+            connections.reset(handler)
+
+    def _amiss(self, session: _Session | None) -> str | None:
+        """Why this session's requests are refused, None if they are not."""
+        failure = self._broken or (session.failure if session else None)
+        stopping = self._stopping or (session is not None and session.stopping)
+        return failure or ("the recorder is stopping" if stopping else None)
+
+    def _reason(self, flow: http.HTTPFlow) -> str | None:
+        return self._amiss(self._sessions.get(flow.metadata.get(_SESSION, "")))
 
     def refuse(self, subject: http.HTTPFlow | ServerConnectionHookData) -> None:
         """See to it that the client does not take this flow's response for a good one, or that nothing is connected."""
@@ -328,11 +437,11 @@ class RecordAddon:
         if not flow.live or not self._is_recorded(flow):
             return
         if flow.response is not None and flow.response.stream:  # its headers have gone out
-            _cut(flow)
+            connections.cut(flow)
             if flow.killable:
                 flow.kill()
         else:  # again in each hook: mitmproxy puts the upstream's body into a response that was refused at its headers
-            flow.response = wire.refusal(self.failure or "the recorder is stopping")
+            flow.response = wire.refusal(self._reason(flow) or "the recorder is stopping")
 
     # Stopping
 
@@ -341,62 +450,29 @@ class RecordAddon:
         self._hurry.set()
 
     async def done(self) -> None:
-        """Let the streams under way finish, write what is left of them as incomplete, put the cassette in order."""
+        """End every session: see `_end`."""
         try:
-            if self._recording is not None and not self._stopping:
-                await self._stop(self._recording)
+            if self._recordings is not None and not self._stopping:
+                await self._stop(self._recordings)
         except Exception as error:  # noqa: BLE001 - mitmproxy would log it and exit with status 0
             self.fail(error)
         logging.getLogger("mitmproxy").removeHandler(self._own_errors)
         if self.failure and self._in_mitmdump:
             sys.exit(1)
 
-    async def _stop(self, recording: Recording) -> None:
-        assert self._settings is not None
+    async def _stop(self, recordings: Recordings) -> None:
         self._stopping = True
-        await self._drain(self._settings.grace)
-        under_way = list(self._under_way.values())
-        self._under_way.clear()
-        for exchange in under_way:
-            _cut(exchange.flow)
-            at = time.time_ns() - exchange.capture.began
-            await self._record(exchange.capture.abort("the recorder was stopped", at=at))
+        for name in recordings.names():  # one that was started before us may have had no request
+            self._sessions.setdefault(name, _Session(name=name))
+        await asyncio.gather(*map(self._end, list(self._sessions.values())))
         self._threads.shutdown()
-        if self.failure:
-            recording.close()
-        else:
-            self._on_stopped(recording.stop())
-
-    async def _drain(self, grace: float) -> None:
-        deadline = time.monotonic() + grace
-        while (self._under_way or self._writing) and time.monotonic() < deadline:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), 0.02)
-                return
+        recordings.close()
 
 
-def _is_refusal(flow: http.HTTPFlow) -> bool:
-    return flow.response is not None and wire.REFUSED in flow.response.headers
-
-
-def _cut(flow: http.HTTPFlow) -> None:
-    """Reset the client's connection: no client may take an orderly close for the end of its response."""
-    if flow.response is not None and isinstance(flow.response.stream, Tee):
-        flow.response.stream.shut = True
-    if handler := _handlers().get(flow.client_conn.id):
-        _reset(handler)
-
-
-def _handlers() -> Mapping[Hashable, ConnectionHandler]:
-    proxy = ctx.master.addons.get("proxyserver")
-    return proxy.connections if proxy else {}
-
-
-def _reset(handler: ConnectionHandler) -> None:
-    if (ends := handler.transports.get(handler.client)) and isinstance(ends.writer, asyncio.StreamWriter):
-        with suppress(OSError):  # the client may be gone already
-            ends.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        ends.writer.transport.abort()
+_NO_SESSION = (
+    "expected a request that names its session, found none: by the proxy's user (http://NAME@127.0.0.1:PORT), "
+    f"the path (/~NAME/…) or the header {routing.SESSION_HEADER}; or start the recorder with --session"
+)
 
 
 def _from_options() -> Settings:

@@ -98,6 +98,11 @@ def refusal(reason: str, *, status: int = 502) -> http.Response:
     return http.Response.make(status, body, {"Content-Type": "application/json", REFUSED: "1"})
 
 
+def json_answer(value: object) -> http.Response:
+    """An answer of our own that is no error."""
+    return http.Response.make(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

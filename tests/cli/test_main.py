@@ -51,7 +51,7 @@ def test_the_version_is_the_packages(call: Call) -> None:
     [
         (2, ["nope"]),
         (2, ["--nope"]),
-        (2, ["start"]),
+        (2, ["run", "true"]),
         (2, ["start", "-s", "x", "--nope"]),
         (2, ["start", "-s", "x", "extra"]),
         (2, ["start", "-s"]),

@@ -15,7 +15,7 @@ from recorder import config
 from recorder.cassette import CHARM, SEED
 from recorder.cli import options
 from recorder.cli import recorder as group
-from recorder.cli.options import option, recording_options, settings_from
+from recorder.cli.options import option, recording_options, session_option, settings_from
 from recorder.errors import UsageError
 from recorder.settings import ConnectTo, Host, Settings
 
@@ -23,6 +23,7 @@ _seen: list[Settings] = []
 
 
 @click.command()
+@session_option(required=True)
 @recording_options
 @option("--port", type=click.IntRange(0, 65535), default=8080)
 @option("--base-url-port", type=click.IntRange(0, 65535), default=8081)

@@ -165,11 +165,12 @@ class Launcher:
         return told
 
     def __call__(
-        self, *options: str, session: str = "session", env: Mapping[str, str] | None = None
+        self, *options: str, session: str | None = "session", env: Mapping[str, str] | None = None
     ) -> RecorderProcess:
         number = next(self._numbers)
         stdout, stderr = self.folder / f"stdout-{number}", self.folder / f"stderr-{number}"
-        arguments = ["start", "--session", session, *self.options, *options]
+        named = [] if session is None else ["--session", session]
+        arguments = ["start", *named, *self.options, *options]
         process = self._spawn(arguments, clean_environment(self.state, **(env or {})), stdout, stderr)
         running = self._await(process, stderr)
         recorder = RecorderProcess(process=process, running=running, stdout_file=stdout, stderr_file=stderr)

@@ -30,6 +30,7 @@ from recorder.proxy import wire
 from recorder.proxy.record import RecordAddon
 from recorder.proxy.tee import Tee
 from recorder.recording import Recorded, Recording, Summary
+from recorder.recordings import Recordings
 from recorder.settings import Settings, parse_connect_to
 from tests.proxy.hooks import context
 
@@ -43,6 +44,7 @@ class Bench:
     """An addon as `recorder start` makes it, and what it told."""
 
     addon: RecordAddon
+    recordings: Recordings
     recording: Recording
     settings: Settings
     told: list[Recorded] = field(default_factory=list)
@@ -59,7 +61,7 @@ class Bench:
     async def ask(self, flow: http.HTTPFlow) -> None:
         """Until the upstream would be asked."""
         self.addon.requestheaders(flow)
-        self.addon.request(flow)
+        await self.addon.request(flow)
 
     async def answer(self, flow: http.HTTPFlow, response: http.Response, pieces: Iterable[bytes] = ()) -> bytes | str:
         """The upstream's answer; what the client has got of its body, or that it was refused or cut."""
@@ -123,11 +125,14 @@ def on_a_bench(test: Test) -> Callable[[Path], None]:
 
 def make(folder: Path, **changes: Any) -> Bench:
     settings = replace(Settings(session="chat", cassette_dir=folder, grace=0.0), **changes)
-    recording = Recording.start(settings, now=time.time_ns(), salt=bytes(16), environ={})
+    recordings = Recordings(settings, clock=time.time_ns, salts=lambda: bytes(16), environ={})
+    assert settings.session is not None
+    recordings.start(settings.session)
     told: list[Recorded] = []
     stopped: list[Summary] = []
-    addon = RecordAddon(settings, recording, on_recorded=told.append, on_stopped=stopped.append)
-    return Bench(addon=addon, recording=recording, settings=settings, told=told, stopped=stopped)
+    addon = RecordAddon(settings, recordings, on_recorded=told.append, on_stopped=stopped.append)
+    recording = recordings._started[settings.session]
+    return Bench(addon=addon, recordings=recordings, recording=recording, settings=settings, told=told, stopped=stopped)
 
 
 def read(path: Path) -> list[Interaction]:
@@ -331,6 +336,7 @@ def full(*_args: Any, **_options: Any) -> Any:
 
 FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "the request's headers": lambda patch: patch.setattr("recorder.settings.Settings.records", once(broken, True)),
+    "the route": lambda patch: patch.setattr("recorder.proxy.routing.take", broken),
     "the request": lambda patch: patch.setattr("recorder.proxy.wire.request", broken),
     "the response's headers": lambda patch: patch.setattr("recorder.proxy.wire.response_head", broken),
     "the tee's making": lambda patch: patch.setattr("recorder.proxy.wire.announced_length", broken),
