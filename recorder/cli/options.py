@@ -83,7 +83,12 @@ _RECORDING: list[Callable[[Any], Any]] = [
     ),
     option("--host", multiple=True, metavar="HOST", default=[setting.DEFAULT_HOST], help="Host to record; repeatable."),
     option("--layout", default="", metavar="LAYOUT", help="Layout of a new cassette: go-vcr, seed or charm."),
-    option("--keep-header", multiple=True, metavar="NAME", help="Header to keep beside the usual ones; repeatable."),
+    option(
+        "--keep-header",
+        multiple=True,
+        metavar="NAME",
+        help="Header to keep beside the usual ones, * for all; repeatable.",
+    ),
     option(
         "--certs",
         type=click.Path(path_type=Path, file_okay=False),

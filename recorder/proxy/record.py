@@ -147,7 +147,9 @@ class RecordAddon:
         loader.add_option("record_hosts", str, setting.DEFAULT_HOST, "Hosts to record, parted by commas.")
         loader.add_option("layout", str, "", "Layout of a new cassette: go-vcr, seed or charm.")
         loader.add_option("allow_opaque", bool, False, "Also record bodies that cannot be searched for secrets.")
-        loader.add_option("keep_headers", str, "", "Headers to keep beside the usual ones, parted by commas.")
+        loader.add_option(
+            "keep_headers", str, "", "Headers to keep beside the usual ones, parted by commas; * for all."
+        )
 
     def configure(self, updated: set[str]) -> None:  # noqa: ARG002 - a session's settings do not change under it
         if self._recordings is not None:

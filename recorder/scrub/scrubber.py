@@ -28,6 +28,9 @@ REQUEST_HEADERS = frozenset(("accept", "content-type", "user-agent"))
 RESPONSE_HEADERS = frozenset(("content-type",))
 """What the seed's recorder keeps; everything else is noise or a risk."""
 
+ALL_HEADERS = "*"
+"""Among the names of headers to keep: every one, those that carry credentials with placeholders."""
+
 _MOST_ROUNDS = 4
 """A replacement may bring together what was apart; each round replaces something, and the gate looks again."""
 
@@ -64,7 +67,7 @@ class Finding:
 
 
 class Scrubber:
-    """`salt`: random bytes, at least 16, that are stored nowhere. `keep_headers`: names, beside the usual ones."""
+    """`salt`: random bytes, at least 16, that are stored nowhere. `keep_headers`: names, beside the usual ones, or `*`."""
 
     __slots__ = ("_allow_opaque", "_finder", "_keep", "_learned", "_rules", "_salt")
 
@@ -358,6 +361,8 @@ def _coding(headers: Fields) -> str:
 
 
 def _kept(headers: Fields, names: frozenset[str]) -> Fields:
+    if ALL_HEADERS in names:
+        return headers
     return Fields.of({name: values for name, values in headers.items() if name.lower() in names})
 
 

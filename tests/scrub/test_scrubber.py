@@ -105,6 +105,18 @@ def test_the_seeds_headers_are_kept_and_no_others() -> None:
     assert ["Content-Type", "X-Kept"] == list(clean.response.headers)
 
 
+def test_a_star_keeps_every_header_and_no_credential() -> None:
+    made = Scrubber(salt=SALT, keep_headers=["*"])
+    sent = Fields([("X-Stainless-Lang", "go"), ("Authorization", "Bearer abc"), ("X-A", "1"), ("X-A", "2")])
+    answered = Fields([("Server", "nginx"), ("Set-Cookie", "a=b")])
+    clean = made.scrub(interaction(headers=sent, answer_headers=answered)).interaction
+    assert list(sent) == list(clean.request.headers)
+    assert ("1", "2") == clean.request.headers["X-A"]
+    assert re.fullmatch(r"Bearer \[REDACTED:credential:[0-9a-f]{4}\]", clean.request.headers.first("Authorization"))
+    assert "nginx" == clean.response.headers.first("Server")
+    assert re.fullmatch(r"\[REDACTED:credential:[0-9a-f]{4}\]", clean.response.headers.first("Set-Cookie"))
+
+
 def test_a_credential_header_is_kept_only_with_its_value_replaced() -> None:
     made = Scrubber(salt=SALT, keep_headers=["authorization", "Cookie", "set-cookie", "X-Api-Key"])
     headers = [("Authorization", "Bearer abc"), ("Cookie", "a=b"), ("X-Api-Key", "12")]
