@@ -76,7 +76,7 @@ def follows(request: WireRequest, earlier: Exchange) -> bool:
     from https to http, where it adds none.
     """
     answer = earlier.response
-    if answer is None or answer.code not in _REDIRECTS or request.method != _next_method(earlier):
+    if answer is None or not is_redirect(earlier) or request.method != _next_method(earlier):
         return False
     location = next(iter(_values(_pairs(answer.headers), "Location")), "")
     referer = _values(_pairs(request.headers), "Referer")
@@ -87,6 +87,11 @@ def follows(request: WireRequest, earlier: Exchange) -> bool:
         return go_url(request.url) == go_url(urljoin(asked, location))
     except ValueError:  # a location that is no URL
         return False
+
+
+def is_redirect(exchange: Exchange) -> bool:
+    """Whether Go's `Client.do` goes on from this answer by itself, if it says where to."""
+    return exchange.response is not None and exchange.response.code in _REDIRECTS
 
 
 def _next_method(earlier: Exchange) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,8 @@ from recorder.store import Rendered, Store
 from recorder.usage import Usage
 
 logger = logging.getLogger(__name__)
+
+_REDIRECTS_KEPT = 64  # those that nobody follows must not pile up; so many clients may be between one and its follow-up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +120,7 @@ class Recording:
         self._scrubber = scrubber
         self._lock = threading.Lock()
         self._unlearned: set[str] = set()
+        self._redirects: deque[Exchange] = deque(maxlen=_REDIRECTS_KEPT)
         self.summary = Summary(session=session, path=store.path)
 
     @classmethod
@@ -143,7 +147,7 @@ class Recording:
 
     def record(self, exchange: Exchange) -> Recorded:
         """Bring one exchange to disk; when this returns it is there, whole and scrubbed."""
-        seen = gohttp.interaction(exchange, opaque=self._allow_opaque)
+        seen = gohttp.interaction(exchange, redirected=self._is_redirected(exchange), opaque=self._allow_opaque)
         incomplete = "" if _is_whole(exchange, seen) else exchange.broken or "no response"
         self._note_unlearned(self._scrubber.learn(exchange))
         clean = self._scrubber.scrub(seen)
@@ -167,6 +171,18 @@ class Recording:
             )
             self.summary.count(recorded)
         return recorded
+
+    def _is_redirected(self, exchange: Exchange) -> bool:
+        """Whether a Go client made this request by itself. Its redirect was here first: a client follows what it has
+        seen the end of, and that is on disk.
+        """
+        with self._lock:
+            followed = next((each for each in self._redirects if gohttp.follows(exchange.request, each)), None)
+            if followed is not None:
+                self._redirects.remove(followed)
+            if gohttp.is_redirect(exchange):
+                self._redirects.append(_without_bodies(exchange))
+        return followed is not None
 
     def _append(self, rendered: Rendered, exchange: Exchange, incomplete: str) -> int:
         if not incomplete:
@@ -198,6 +214,11 @@ class Recording:
 
 def _named(rules: tuple[Rule, ...]) -> str:
     return f"{wording.count(len(rules), 'rule')} of yours ({', '.join(rule.name for rule in rules)})"
+
+
+def _without_bodies(exchange: Exchange) -> Exchange:
+    assert exchange.response is not None
+    return replace(exchange, request=replace(exchange.request, body=b""), response=replace(exchange.response, body=b""))
 
 
 def _is_whole(exchange: Exchange, interaction: Interaction) -> bool:

@@ -153,6 +153,56 @@ def test_threads_may_record_at_once(recording: Recording) -> None:
     assert 24 == recording.summary.interactions
 
 
+# Redirects
+
+
+def hop(
+    url: str, *, location: str = "", referer: str = "", code: int = 302, began: int = NOW, method: str = "GET"
+) -> Exchange:
+    sent = ((b"Referer", referer.encode()),) if referer else ()
+    answered = ((b"Location", location.encode()),) if location else ()
+    capture = Capture(WireRequest(method=method, url=url, http_version="HTTP/1.1", headers=sent), began=began)
+    head = WireResponse(code=code if location else 200, reason="", http_version="HTTP/1.1", headers=answered)
+    capture.respond(head, at=MILLISECOND)
+    return capture.end(at=MILLISECOND)
+
+
+def protos(recording: Recording) -> list[str]:
+    return [interaction.request.proto for interaction in held(recording)]
+
+
+A, B, C = (f"https://openrouter.ai/{name}" for name in "abc")
+
+
+def test_what_a_go_client_asks_for_by_itself_has_no_proto_as_go_vcr_has_it(recording: Recording) -> None:
+    for each in (hop(A, location="/b"), hop(B, location=C, referer=A), hop(C, referer=B)):
+        recording.record(each)
+    assert ["HTTP/1.1", "", ""] == protos(recording)
+    assert ["openrouter.ai", "", ""] == [interaction.request.host for interaction in held(recording)]
+
+
+def test_a_redirect_is_followed_once(recording: Recording) -> None:
+    for each in (hop(A, location="/b"), hop(B, referer=A), hop(B, referer=A)):
+        recording.record(each)
+    assert ["HTTP/1.1", "", "HTTP/1.1"] == protos(recording)
+
+
+@pytest.mark.parametrize("sent", [{"url": B}, {"url": C, "referer": A}, {"url": B, "referer": A, "method": "POST"}])
+def test_what_only_looks_like_a_follow_up_is_none(recording: Recording, sent: dict[str, str]) -> None:
+    """Clients in other languages send no Referer; and a program may go from one page to any other."""
+    recording.record(hop(A, location="/b"))
+    recording.record(hop(**sent))  # type: ignore[arg-type]  # the words are the parameters'
+    assert ["HTTP/1.1", "HTTP/1.1"] == protos(recording)
+
+
+def test_redirects_that_nobody_follows_are_forgotten(recording: Recording) -> None:
+    for number in range(200):
+        recording.record(hop(A, location=f"/{number}"))
+    recording.record(hop("https://openrouter.ai/0", referer=A))
+    recording.record(hop("https://openrouter.ai/199", referer=A))
+    assert ["HTTP/1.1", ""] == protos(recording)[-2:]
+
+
 # What counts as whole
 
 
