@@ -33,6 +33,7 @@ from recorder.capture import Capture, Exchange
 from recorder.config import nearest
 from recorder.errors import ProxyError, RecorderError, UsageError
 from recorder.proxy import connections, routing, wire
+from recorder.proxy.interim import leave_interim
 from recorder.proxy.own_errors import OwnErrors
 from recorder.proxy.tee import Tee, deliver_held
 from recorder.proxy.trailers import leave_trailers
@@ -138,6 +139,7 @@ class RecordAddon:
     def load(self, loader: Loader) -> None:
         deliver_held()
         leave_trailers()
+        leave_interim()
         sys.setswitchinterval(_TURN)
         logging.getLogger("mitmproxy").addHandler(self._own_errors)
         if not self._in_mitmdump:

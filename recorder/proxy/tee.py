@@ -151,7 +151,8 @@ def _killed(stream: HttpStream) -> bool:
 
 
 def deliver_held() -> None:
-    """Teach mitmproxy to send what a tee holds. With `trailers.py` all that we change in it; twice is as good as once.
+    """Teach mitmproxy to send what a tee holds. With `trailers.py` and `interim.py` all that we change in it; twice is
+    as good as once.
 
     There is no hook between the last piece and the end, and the callable that sees the pieces cannot wait. Without this
     the choice would be to hold back whole bodies, to do the writing on the event loop, or to write after the client has

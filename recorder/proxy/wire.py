@@ -87,6 +87,7 @@ def frame_for_http1(flow: http.HTTPFlow) -> None:
     if flow.request.http_version != "HTTP/1.1" or "content-length" in headers or "transfer-encoding" in headers:
         return
     flow.response = flow.response.copy()
+    flow.response.http_version = "HTTP/1.1"  # HTTP/1.0 knows no chunks, and the client would take them for the body
     flow.response.headers["Transfer-Encoding"] = "chunked"
     flow.response.headers.pop("Connection", None)
 

@@ -153,6 +153,16 @@ def test_a_body_without_an_end_of_its_own_is_chunked_for_http1(
     assert headers == upstreams.headers.fields  # mitmproxy's upstream side goes by it
 
 
+def test_what_is_chunked_says_that_it_is_http_1_1() -> None:
+    """A server of HTTP/1.0 ends its bodies with the connection; a client takes no chunks from one."""
+    made = tflow(resp=tresp(http_version=b"HTTP/1.0", headers=http.Headers()))
+    upstreams = made.response
+    assert upstreams is not None
+    wire.frame_for_http1(made)
+    assert made.response is not None
+    assert ("HTTP/1.1", "HTTP/1.0") == (made.response.http_version, upstreams.http_version)
+
+
 def test_a_refusal_is_an_error_that_sdks_can_read() -> None:
     refusal = wire.refusal("the disk is full")
     assert (502, "application/json") == (refusal.status_code, refusal.headers["content-type"])
