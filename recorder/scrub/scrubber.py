@@ -67,7 +67,7 @@ class Finding:
 
 
 class Scrubber:
-    """`salt`: random bytes, at least 16, that are stored nowhere. `keep_headers`: names, beside the usual ones, or `*`."""
+    """`salt`: random bytes, at least 16, that are stored nowhere. `keep_headers`: beside the usual ones, or `*`."""
 
     __slots__ = ("_allow_opaque", "_finder", "_keep", "_learned", "_rules", "_salt")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,11 +14,11 @@ import pytest
 
 from recorder.cassette import Layout
 from recorder.model import Fields, Interaction, Request, Response
-from tests.conftest import missing
+from tests.interop import building
 
 HERE = Path(__file__).parent
 # go-yaml's release candidate (see `Layout.candidate`) → how the go-vcr that carries it is built.
-BUILDS = {6: [], 3: ["-modfile=previous.mod", "-tags=previous"]}
+BUILDS = {6: building.GO_VCR["4.0.7"], 3: building.GO_VCR["4.0.6"]}
 
 
 class Oracle:
@@ -71,15 +70,7 @@ class Oracle:
 
 
 def build(candidate: int, folder: Path) -> Path:
-    if not shutil.which("go"):
-        missing("go (https://go.dev/dl, to hold our cassettes against go-vcr's own)")
-    program = folder / f"oracle-{candidate}"
-    built = subprocess.run(
-        ["go", "build", *BUILDS[candidate], "-o", program, "."], cwd=HERE, capture_output=True, text=True, check=False
-    )
-    if built.returncode:
-        missing(f"go-vcr's module (go build: {built.stderr.strip().splitlines()[-1]})")
-    return program
+    return building.build(HERE, folder / f"oracle-{candidate}", BUILDS[candidate])
 
 
 @pytest.fixture(scope="session", params=sorted(BUILDS, reverse=True), ids=lambda candidate: f"rc.{candidate}")

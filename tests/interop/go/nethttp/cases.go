@@ -16,6 +16,7 @@ type testCase struct {
 	name    string
 	http2   bool
 	request func() *http.Request
+	program func(*http.Client) error // instead of one request
 	answers []answer
 }
 
@@ -167,6 +168,7 @@ func cases() []testCase {
 		"header bytes":         plain("/x", header("X-Latin", "caf\xe9", "X-Utf8", "café")),
 		"empty header value":   plain("/x", header("X-Empty", "")),
 		"user agent":           plain("/x", header("User-Agent", "OpenAI/Go 2.3.0")),
+		"two user agents":      plain("/x", header("User-Agent", "a/1", "User-Agent", "b/2")),
 		"user agent of go set": plain("/x", header("User-Agent", "Go-http-client/3")),
 		"accept encoding br":   plain("/x", header("Accept-Encoding", "br")),
 		"accept encoding list": plain("/x", header("Accept-Encoding", "gzip, deflate")),

@@ -3,6 +3,8 @@
 // The servers are scripted to the byte, so that a case is exactly what it says. Nothing leaves the process: every
 // address is dialled to a loopback listener. In the JSON a string holds one character for each byte (Latin-1), as Go's
 // strings are bytes and JSON's are not.
+//
+// With an argument, whichever, it records behind a proxy that records the same exchanges (through.go).
 package main
 
 import (
@@ -17,7 +19,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
 	"os"
 	"strconv"
@@ -352,13 +353,16 @@ func named(from map[string][]string) [][2]any {
 }
 
 func main() {
-	server := httptest.NewTLSServer(nil) // lends its certificate, which is for example.com
-	defer server.Close()
+	if len(os.Args) > 1 {
+		through()
+		return
+	}
+	certificate, root := lent()
 	roots := x509.NewCertPool()
-	roots.AddCert(server.Certificate())
+	roots.AddCert(root)
 	out := json.NewEncoder(os.Stdout)
 	for _, c := range cases() {
-		if err := out.Encode(run(c, server.TLS.Certificates[0], roots)); err != nil {
+		if err := out.Encode(run(c, certificate, roots)); err != nil {
 			log.Fatal(err)
 		}
 	}
