@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from recorder.upstream import Upstream, start
+from tests.crash.nursery import Nursery
 from tests.e2e.processes import Launcher, launching
 
 ROOT = Path(__file__).parents[1]
@@ -56,3 +57,11 @@ def shared_recorder(tmp_path_factory: pytest.TempPathFactory, certs: Path, upstr
     """The same for a whole module: for tests that leave a recorder as it was."""
     with launching(tmp_path_factory.mktemp("recorder"), certs, upstream) as launcher:
         yield launcher
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where recorders are forked, for tests that need many."""
+    running = Nursery()
+    yield running
+    running.close()

@@ -11,13 +11,6 @@ from recorder.upstream import Upstream
 from tests.crash.nursery import ForkingLauncher, Nursery, forking
 
 
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    running = Nursery()
-    yield running
-    running.close()
-
-
 @pytest.fixture
 def fork_recorder(tmp_path: Path, certs: Path, upstream: Upstream, nursery: Nursery) -> Iterator[ForkingLauncher]:
     """fork_recorder(*options, session=…): a running recorder in front of the simulated OpenRouter."""

@@ -105,7 +105,7 @@ class ForkingLauncher(Launcher):
 
 
 @contextmanager
-def forking(folder: Path, certs: Path, upstream: Upstream, nursery: Nursery) -> Iterator[ForkingLauncher]:
+def forking(folder: Path, certs: Path, upstream: Upstream | None, nursery: Nursery) -> Iterator[ForkingLauncher]:
     """A launcher, and the end of all that it started."""
     launcher = ForkingLauncher(folder=folder, certs=certs, upstream=upstream, nursery=nursery)
     try:
