@@ -13,13 +13,16 @@ GO = Path(__file__).parent / "go"
 GO_VCR = {"4.0.7": [], "4.0.6": ["-modfile=previous.mod", "-tags=previous"]}
 
 
-def build(source: Path, program: Path, flags: list[str]) -> Path:
-    """The program at `program`. Without Go, or without the modules and a way to them, the test is skipped."""
+def build(source: Path, program: Path, flags: list[str], *, test: str = "") -> Path:
+    """The program at `program`, or that of the package `test`'s tests.
+
+    Without Go, or without the modules and a way to them, the test that asks is skipped.
+    """
     if not shutil.which("go"):
         missing("go (https://go.dev/dl, to hold our cassettes against go-vcr's own)")
-    built = subprocess.run(
-        ["go", "build", *flags, "-o", program, "."], cwd=source, capture_output=True, text=True, check=False
-    )
+    what = ["test", "-c", *flags, "-o", program, test] if test else ["build", *flags, "-o", program, "."]
+    built = subprocess.run(["go", *what], cwd=source, capture_output=True, text=True, check=False)
+    assert "\n# recorder/" not in f"\n{built.stderr}", built.stderr  # it does not compile
     if built.returncode:
         missing(f"a module of {source.name} (go build: {built.stderr.strip().splitlines()[-1]})")
     return program
