@@ -20,8 +20,8 @@ def build(source: Path, program: Path, flags: list[str], *, test: str = "") -> P
     """
     if not shutil.which("go"):
         missing("go (https://go.dev/dl, to hold our cassettes against go-vcr's own)")
-    what = ["test", "-c", *flags, "-o", program, test] if test else ["build", *flags, "-o", program, "."]
-    built = subprocess.run(["go", *what], cwd=source, capture_output=True, text=True, check=False)
+    command = ["go", *(("test", "-c") if test else ("build",)), *flags, "-o", str(program), test or "."]
+    built = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
     assert "\n# recorder/" not in f"\n{built.stderr}", built.stderr  # it does not compile
     if built.returncode:
         missing(f"a module of {source.name} (go build: {built.stderr.strip().splitlines()[-1]})")

@@ -151,6 +151,7 @@ func cases() []testCase {
 		"post form that is empty": posted("/x", "", form),
 		"post multipart":          posted("/x?q=1", multi, multiType),
 		"post binary":             posted("/x", "\x00\xff\xfe\r\n", "application/octet-stream"),
+		"post 300 KB":             posted("/x", strings.Repeat("é\n", 100_000), "text/plain"),
 		"post nothing":            func(b string) func() *http.Request { return build("POST", b+"/x", nil) },
 		"post http.NoBody":        func(b string) func() *http.Request { return build("POST", b+"/x", http.NoBody) },
 		"explicit unknown length": func(b string) func() *http.Request {
@@ -228,6 +229,7 @@ func cases() []testCase {
 		"header order and case":     ok("", field{"x-b", "2"}, field{"X-A", "1"}, field{"X-B", "3"}, field{"ETag", `"x"`}, field{"WWW-Authenticate", "Basic"}, field{"Content-Length", "0"}),
 		"empty header value":        ok("", field{"X-Empty", ""}, field{"Content-Length", "0"}),
 		"no length":                 ok("abc"),
+		"300 KB":                    ok(strings.Repeat("data: {}\n\n", 30_000), field{"Content-Type", "text/event-stream"}, field{"Content-Length", "300000"}),
 		"binary":                    ok("\x00\xff\xfe", field{"Content-Length", "3"}),
 		"204":                       {code: 204, reason: " No Content"},
 		"204 with a length":         {code: 204, reason: " No Content", headers: []field{{"Content-Length", "0"}}},

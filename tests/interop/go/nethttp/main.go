@@ -236,6 +236,10 @@ func serve2(conn net.Conn, w *wire) {
 			ended = f.StreamEnded()
 		case *http2.DataFrame:
 			request.Body += text(f.Data())
+			if n := uint32(len(f.Data())); n > 0 {
+				framer.WriteWindowUpdate(0, n)
+				framer.WriteWindowUpdate(f.StreamID, n)
+			}
 			ended = f.StreamEnded()
 		}
 		if ended {
@@ -243,6 +247,9 @@ func serve2(conn net.Conn, w *wire) {
 		}
 	}
 }
+
+// largestFrame is HTTP/2's by default. Both clients' windows are larger than any body here.
+const largestFrame = 16384
 
 func answer2(framer *http2.Framer, stream uint32, request message, w *wire) {
 	a := w.next()
@@ -260,7 +267,12 @@ func answer2(framer *http2.Framer, stream uint32, request message, w *wire) {
 	if bodiless {
 		return
 	}
-	framer.WriteData(stream, len(a.trailers) == 0, []byte(a.body))
+	body := []byte(a.body)
+	for len(body) > largestFrame {
+		framer.WriteData(stream, false, body[:largestFrame])
+		body = body[largestFrame:]
+	}
+	framer.WriteData(stream, len(a.trailers) == 0, body)
 	if len(a.trailers) > 0 {
 		send(a.trailers, true)
 	}
