@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import httpx
 import openai
 import pytest
 
+from tests.conftest import ROOT
 from tests.e2e.processes import Launcher
 from tests.e2e.sockets import KEY
 from tests.interop.building import GO, GO_VCR, build
@@ -118,3 +120,11 @@ def test_go_gets_from_the_cassette_what_python_got_from_the_server(
     assert 0 == ran.returncode, ran.stdout
     for name in ("TestJSONMatcher", "TestDefaultMatcher", "TestMiss"):
         assert f"--- PASS: {name} " in ran.stdout
+
+
+def test_the_matcher_of_the_readme_is_the_one_that_ran() -> None:
+    matcher = re.findall(
+        r"^```go\n(// sameJSON.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    ran = (GO / "nethttp" / "replay" / "replay_test.go").read_text("utf-8")
+    assert [True] == [each in ran for each in matcher]

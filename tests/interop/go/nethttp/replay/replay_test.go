@@ -129,14 +129,14 @@ func expect(t *testing.T, number int, told recorded, got turn) {
 	}
 }
 
-// sameJSON is what a test suite takes whose programs are in several languages: method, URL, and the body as JSON.
+// sameJSON matches by method, URL, and the body as JSON: what a program in another language recorded is found, too.
 func sameJSON(r *http.Request, i cassette.Request) bool {
 	if r.Method != i.Method || r.URL.String() != i.URL {
 		return false
 	}
+	var asked, recorded any
 	body, err := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	var asked, recorded any
 	return err == nil && json.Unmarshal(body, &asked) == nil && json.Unmarshal([]byte(i.Body), &recorded) == nil &&
 		reflect.DeepEqual(asked, recorded)
 }
