@@ -76,17 +76,23 @@ def test_a_folder_without_cassettes_is_a_wrong_call(folder: Path) -> None:
     assert isinstance(result.exception, UsageError)
 
 
+def _written(path: Path) -> tuple[int, int, int]:
+    """Changes with each write, and not with a read."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def test_scrub_changes_what_it_must_and_nothing_else(folder: Path) -> None:
     clean = folder / "clean.yaml"
     leak = folder / "below" / "leak.yaml"
     leak.chmod(0o640)
-    clean_before, leak_before = clean.stat(), leak.read_bytes()
+    clean_before, leak_before = _written(clean), leak.read_bytes()
     rehearsed = CliRunner().invoke(scrub_command, [str(folder), "--dry-run"], standalone_mode=False)
     assert leak_before == leak.read_bytes()
     assert "2 cassettes, 1 to change" in rehearsed.output
     done = CliRunner().invoke(scrub_command, [str(folder)], standalone_mode=False)
     assert "2 cassettes, 1 changed" in done.output
-    assert clean_before == clean.stat()
+    assert clean_before == _written(clean)
     assert leak.stat().st_mode & 0o777 == 0o640
     (interaction,) = cassette.loads(leak.read_bytes()).interactions
     assert interaction.response.body.startswith(b"your key is [REDACTED:openrouter-key:")
