@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from types import MappingProxyType
 from typing import Protocol
 
@@ -147,16 +148,17 @@ def decode(body: bytes, content_encoding: str, *, partial: bool = False, limit: 
 
 
 def _undo(body: bytes, step: _Step, *, partial: bool) -> bytes:
-    plain: list[bytes] = []
+    plain = BytesIO()  # gives out what it holds without a copy: a large body is in memory once
     try:
-        plain.extend(step.feed(body))  # keeps what was made before an error
+        for piece in step.feed(body):
+            plain.write(piece)
         step.end()
     except _LimitError:
         raise
     except BodyError:
         if not partial:
             raise
-    return b"".join(plain)
+    return plain.getvalue()
 
 
 class _Step:

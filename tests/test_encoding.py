@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from random import Random
 
 import brotli  # type: ignore[import-untyped]  # it has none
 import pytest
@@ -150,6 +152,19 @@ def test_a_wrong_checksum_is_refused() -> None:
 def test_a_bomb_is_refused(name: str, partial: bool) -> None:
     with pytest.raises(BodyError, match="at most 1,000,000 bytes, found more"):
         decode(CODERS[name](bytes(8_000_000)), name, partial=partial, limit=1_000_000)
+
+
+def test_a_large_body_is_in_memory_once() -> None:
+    size = 16 * 2**20
+    sent = gzip(Random(4).randbytes(size))  # zeros would come in one piece
+    tracemalloc.start()
+    try:
+        body = decode(sent, "gzip")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size == len(body)
+    assert most < 1.25 * size
 
 
 @each_coding
