@@ -458,11 +458,16 @@ class RecordAddon:
         try:
             if self._recordings is not None and not self._stopping:
                 await self._stop(self._recordings)
+            self._leave()
         except Exception as error:  # noqa: BLE001 - mitmproxy would log it and exit with status 0
             self.fail(error)
-        logging.getLogger("mitmproxy").removeHandler(self._own_errors)
+            self._leave()
+
+    def _leave(self) -> None:
+        """In mitmdump a failed session can end the process with status 1 in no other way."""
         if self.failure and self._in_mitmdump:
             sys.exit(1)
+        logging.getLogger("mitmproxy").removeHandler(self._own_errors)
 
     async def _stop(self, recordings: Recordings) -> None:
         self._stopping = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -662,6 +663,22 @@ def test_a_failed_session_ends_mitmdump_with_status_1(tmp_path: Path) -> None:
         with context(Proxyserver(), addon) as mitmproxy:
             mitmproxy.configure(addon, cassette_dir=str(tmp_path), session="chat")
             addon.fail(StoreError("the disk is full"))
+            await addon.done()
+
+    with pytest.raises(SystemExit) as ended:
+        asyncio.run(inside())
+    assert 1 == ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(Recording, "stop"), (RecordAddon, "_drain"), (logging.Logger, "removeHandler")]
+)
+def test_whatever_fails_while_it_stops_ends_mitmdump_with_status_1(tmp_path: Path, owner: type, name: str) -> None:
+    async def inside() -> None:
+        addon = RecordAddon()
+        with context(Proxyserver(), addon) as mitmproxy, pytest.MonkeyPatch.context() as patch:
+            mitmproxy.configure(addon, cassette_dir=str(tmp_path), session="chat")
+            patch.setattr(owner, name, full)
             await addon.done()
 
     with pytest.raises(SystemExit) as ended:
