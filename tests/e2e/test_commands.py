@@ -478,6 +478,24 @@ def test_a_session_that_fails_fails_the_run(start_recorder: Launcher) -> None:
     assert 1 == len(said.splitlines())
 
 
+@pytest.mark.parametrize("seen", ["click.core", "recorder.settings", "mitmproxy.http"])
+def test_ctrl_c_while_it_loads_is_no_traceback(start_recorder: Launcher, seen: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "recorder", "start", "-s", "early", *start_recorder.options],
+        cwd=start_recorder.folder,
+        env=clean_environment(start_recorder.state),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        assert any(seen == line.rpartition("|")[2].strip() for line in process.stderr)  # it is loaded, others are not
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert [] == [line for line in rest.split("\n") if line and not line.startswith("import time:")]
+    assert 130 == process.returncode
+
+
 def test_ctrl_c_while_it_starts_is_no_traceback(start_recorder: Launcher) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "recorder", "start", "-s", "early", *start_recorder.options],
