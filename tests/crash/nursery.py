@@ -3,7 +3,7 @@
 As a program (`python -m tests.crash.nursery`) it forks a recorder for each order that comes in, one JSON object a line,
 and tells what became of it. What runs in the child is `recorder.cli.main` with the arguments of a command line; the
 faults that an order asks for are put in before, so that nothing of them is in the product. It ends with its stdin, and
-with it all that it has started.
+with it all that it has started, however it ends.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def ask(self, **order: Any) -> Any:
         with self._lock:
@@ -126,11 +130,14 @@ def _main() -> None:
     gc.collect()
     gc.freeze()  # the children need not copy what they never change
     statuses: dict[int, int | None] = {}
+    our_end, held_by_us = os.pipe()
     for line in sys.stdin.buffer:
         order = json.loads(line)
         if "start" in order:
             pid = os.fork()
             if not pid:
+                os.close(held_by_us)
+                threading.Thread(target=_end_with, args=(our_end,), daemon=True).start()
                 _become(order)
             statuses[pid] = None
             _answer(pid)
@@ -150,6 +157,12 @@ def _main() -> None:
 def _answer(value: int | None) -> None:
     sys.stdout.write(f"{json.dumps(value)}\n")
     sys.stdout.flush()
+
+
+def _end_with(pipe: int) -> None:
+    """Die when the nursery does, kill -9 included: then nobody holds the other end of the pipe any more."""
+    os.read(pipe, 1)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _become(order: dict[str, Any]) -> None:
