@@ -41,7 +41,6 @@ from recorder.recording import Recorded, Summary
 from recorder.recordings import Recordings
 from recorder.session import check_name, name_for
 from recorder.settings import Settings
-from recorder.sse import TerminalWatch
 
 logger = logging.getLogger(__name__)
 
@@ -232,7 +231,7 @@ class RecordAddon:
                 exchange.capture,
                 zero=zero,
                 length=wire.announced_length(flow),
-                watch=TerminalWatch() if wire.is_plain_event_stream(flow) else None,
+                watch=wire.terminal_watch(flow),
                 failed=self.fail,
             )
             wire.frame_for_http1(flow)

@@ -5,8 +5,7 @@ HTTP/2) it is enough that mitmproxy waits for the `response` hook before it send
 the client before that: the last one of a body with a `Content-Length`, and the terminal frame of an event stream
 (`data: [DONE]`, …), at which SDKs return and hang up. Those are held here, and sent on when the hook has returned.
 
-An upstream that gives the terminal frame and then does not end keeps the client waiting for `LONGEST_HOLD` only. Events
-in a compressed stream are not seen, and not held.
+An upstream that gives the terminal frame and then does not end keeps the client waiting for `LONGEST_HOLD` only.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from mitmproxy.proxy.layers.http._events import RequestProtocolError, ResponseDa
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
 from recorder.capture import Capture
-from recorder.sse import TerminalWatch
 
 LONGEST_HOLD = 0.25  # seconds; servers end a stream in the same moment as they say that it is over
 
@@ -32,7 +30,7 @@ _ProtocolError = RequestProtocolError | ResponseProtocolError
 
 class Tee:
     """What `flow.response.stream` is set to. `length`: the body's announced length in bytes, None if it was not told.
-    `watch`: of an event stream whose events can be seen.
+    `watch`: of an event stream, whether the terminal frame has come, with this piece or before.
 
     `zero` is the monotonic clock, in nanoseconds, at which the request began. `failed` is called once if a piece could
     not be kept; from then on nothing is passed on, since nothing may pass unrecorded.
@@ -46,7 +44,7 @@ class Tee:
         *,
         zero: int,
         length: int | None,
-        watch: TerminalWatch | None = None,
+        watch: Callable[[bytes], bool] | None = None,
         failed: Callable[[BaseException], None],
     ) -> None:
         self._capture = capture
@@ -74,7 +72,7 @@ class Tee:
             if self._left is not None and self._left <= 0:
                 self.held.append(data)
                 return ()
-            if self._watch and self._watch.feed(data):
+            if self.held or (self._watch and self._watch(data)):
                 self.held.append(data)
                 self.alarm = self.alarm or commands.RequestWakeup(LONGEST_HOLD)
                 return ()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from collections.abc import Callable
 
 from mitmproxy import http
 
 from recorder.capture import WireFields, WireRequest, WireResponse
-from recorder.sse import is_event_stream
+from recorder.encoding import Decoder
+from recorder.errors import BodyError
+from recorder.sse import TerminalWatch, is_event_stream
 
 REFUSED = "X-Recorder-Error"
 """Marks an answer of our own, for clients and for ourselves."""
+
+_MOST_WATCHED = 32 * 1024 * 1024  # bytes that an event stream is decoded to in passing: that is work on the event loop
 
 
 def nanoseconds(timestamp: float) -> int:
@@ -59,12 +64,35 @@ def announced_length(flow: http.HTTPFlow) -> int | None:
     return int(value) if value.isdecimal() else None
 
 
-def is_plain_event_stream(flow: http.HTTPFlow) -> bool:
-    """Whether its events can be seen as they pass; those of a compressed one cannot."""
+class _Watch:
+    """The watch of a stream in any coding. One that cannot be decoded is not watched on; recording it will tell why."""
+
+    __slots__ = ("_decoder", "_watch")
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder: Decoder | None = decoder
+        self._watch = TerminalWatch()
+
+    def feed(self, data: bytes) -> bool:
+        if self._decoder is None:
+            return False
+        try:
+            return self._watch.feed(self._decoder.feed(data))
+        except BodyError:
+            self._decoder = None
+            return False
+
+
+def terminal_watch(flow: http.HTTPFlow) -> Callable[[bytes], bool] | None:
+    """Of an event stream: called with each piece, it says whether the terminal frame has come. None of all others."""
     assert flow.response is not None
     headers = flow.response.headers
-    encoded = headers.get("content-encoding", "identity").strip().lower() != "identity"
-    return not encoded and is_event_stream(headers.get("content-type", ""))
+    if not is_event_stream(headers.get("content-type", "")):
+        return None
+    try:
+        return _Watch(Decoder(headers.get("content-encoding", ""), limit=_MOST_WATCHED)).feed
+    except BodyError:  # a coding that nobody knows
+        return None
 
 
 def ends_with_headers(flow: http.HTTPFlow) -> bool:

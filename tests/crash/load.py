@@ -160,8 +160,7 @@ def anything(dice: random.Random, number: int, doors: Sequence[str] = DOORS) -> 
     elif kind != "chat":
         told.append(f"chunks={dice.choice([1, 5, 20, 80])}")
         told.append(f"pace-ms={dice.choice([0, 0, 1, 5])}")
-        # In a compressed stream the recorder does not see the frame at which an SDK leaves.
-        told += dice.choice([[], [], ["encoding=gzip"]]) if kind == "stream" else []
+        told += dice.choice([[], [], ["encoding=gzip"]])
     return Ask(number=number, door=door, kind=kind, sim=", ".join(told), size=size)
 
 

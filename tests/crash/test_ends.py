@@ -91,9 +91,12 @@ def test_a_stream_that_stays_open_after_its_terminal_frame_is_complete(fork_reco
 
 
 @pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("write_bytes", [0, 1, 7])
+@pytest.mark.parametrize(
+    "sent",
+    ["write-bytes=0", "write-bytes=1", "write-bytes=7", "encoding=gzip", "encoding=br", "encoding=zstd, write-bytes=7"],
+)
 def test_an_sdk_that_has_seen_the_terminal_frame_can_rely_on_its_being_on_disk(
-    fork_recorder: ForkingLauncher, door: str, write_bytes: int
+    fork_recorder: ForkingLauncher, door: str, sent: str
 ) -> None:
     """It returns at `[DONE]`, before the end of the message: the recorder may be killed in that very moment."""
     recorder = fork_recorder()
@@ -102,8 +105,7 @@ def test_an_sdk_that_has_seen_the_terminal_frame_can_rely_on_its_being_on_disk(
     async def ask_and_look() -> None:
         async with clients(recorder) as using:
             for number in range(5):
-                sim = f"chunks=4, write-bytes={write_bytes}"
-                await using.ask(Ask(number=number, door=door, kind="sdk", sim=sim), Noted())
+                await using.ask(Ask(number=number, door=door, kind="sdk", sim=f"chunks=4, {sent}"), Noted())
                 ends.append([number_of(each) for each in load(recorder.cassette)])
 
     asyncio.run(ask_and_look())

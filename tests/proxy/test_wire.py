@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import zlib
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mitmproxy import http
@@ -161,6 +163,56 @@ def test_what_is_chunked_says_that_it_is_http_1_1() -> None:
     wire.frame_for_http1(made)
     assert made.response is not None
     assert ("HTTP/1.1", "HTTP/1.0") == (made.response.http_version, upstreams.http_version)
+
+
+PLAIN = b'data: {"choices":[]}\n\ndata: [DONE]\n\n'
+
+
+def coded(coding: str, body: bytes) -> bytes:
+    """As a server sends an event stream: what has been written can be read."""
+    if coding == "gzip":
+        compressor = zlib.compressobj(wbits=31)
+        return compressor.compress(body) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    frames = zstandard.ZstdCompressor().compressobj()
+    return frames.compress(body) + frames.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+
+
+@pytest.mark.parametrize(
+    ("coding", "sent"),
+    [
+        ("", PLAIN),
+        ("identity", PLAIN),
+        ("gzip", coded("gzip", PLAIN)),
+        ("zstd", coded("zstd", PLAIN)),
+        ("gzip, zstd", coded("zstd", coded("gzip", PLAIN))),
+    ],
+)
+def test_the_terminal_frame_is_seen_in_every_coding(coding: str, sent: bytes) -> None:
+    headers = ((b"Content-Type", b"text/event-stream"), (b"Content-Encoding", coding.encode()))
+    watch = wire.terminal_watch(flow(headers=headers))
+    assert watch is not None
+    cut = len(sent) // 2
+    assert [False, True, True] == [watch(sent[:cut]), watch(sent[cut:]), watch(b"")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        ((b"Content-Type", b"application/json"),),
+        ((b"Content-Type", b"text/event-stream"), (b"Content-Encoding", b"rot13")),
+    ],
+)
+def test_what_shows_no_events_is_not_watched(headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    assert wire.terminal_watch(flow(headers=headers)) is None
+
+
+@pytest.mark.parametrize("sent", [b"data: [DONE]\n\n", coded("gzip", bytes(40_000_000) + b"\n\n" + PLAIN)])
+def test_a_stream_that_is_not_in_its_coding_or_is_a_bomb_is_not_watched_on(sent: bytes) -> None:
+    headers = ((b"Content-Type", b"text/event-stream"), (b"Content-Encoding", b"gzip"))
+    watch = wire.terminal_watch(flow(headers=headers))
+    assert watch is not None
+    assert [False, False] == [watch(sent), watch(coded("gzip", PLAIN))]
 
 
 def test_a_refusal_is_an_error_that_sdks_can_read() -> None:
