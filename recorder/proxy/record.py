@@ -367,6 +367,7 @@ class RecordAddon:
         loop = asyncio.get_running_loop()
         summary = None
         try:
+            await asyncio.gather(*session.writing)  # what is still being written may fail, too
             if self._broken or session.failure:
                 await loop.run_in_executor(self._threads, self._recordings.abandon, session.name)
             else:

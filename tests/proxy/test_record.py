@@ -24,8 +24,9 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test.tflow import tclient_conn, tflow, tserver_conn
 from mitmproxy.test.tutils import treq, tresp
 
+from recorder.capture import Exchange
 from recorder.cassette import loads
-from recorder.errors import StoreError
+from recorder.errors import BodyError, StoreError
 from recorder.model import Interaction
 from recorder.proxy import wire
 from recorder.proxy.record import RecordAddon
@@ -557,6 +558,24 @@ async def test_a_failed_session_is_not_told_as_a_good_one(bench: Bench) -> None:
     bench.addon.fail(StoreError("the disk is full"))
     await bench.addon.done()
     assert [] == bench.stopped
+
+
+@on_a_bench
+async def test_what_fails_after_the_grace_fails_the_session(bench: Bench) -> None:
+    """A large body is being scrubbed, no longer waited for, and cannot be."""
+
+    def late(_exchange: Exchange) -> Recorded:
+        time.sleep(0.2)
+        raise BodyError("expected a gzip body")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench.recording, "record", late)
+        ending = asyncio.create_task(bench.exchange(asking(), answering(), b"x"))
+        await asyncio.sleep(0.05)
+        await bench.addon.done()
+        assert "expected a gzip body" == bench.addon.failure
+        assert [] == bench.stopped
+        assert CUT == await ending
 
 
 @on_a_bench
