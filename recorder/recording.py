@@ -6,6 +6,7 @@ and that the session has to stop serving.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import deque
@@ -15,12 +16,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from recorder import gohttp, usage, wording
-from recorder.capture import Exchange
+from recorder.capture import Exchange, WireResponse
 from recorder.model import Interaction
 from recorder.scrub import Rule, Scrubber, environment_credentials
 from recorder.session import cassette_path
 from recorder.settings import Settings
-from recorder.sse import has_terminal_frame
+from recorder.sse import has_terminal_frame, is_event_stream, lacks_terminal_frame
 from recorder.store import Rendered, Store
 from recorder.usage import Usage
 
@@ -148,7 +149,7 @@ class Recording:
     def record(self, exchange: Exchange) -> Recorded:
         """Bring one exchange to disk; when this returns it is there, whole and scrubbed."""
         seen = gohttp.interaction(exchange, redirected=self._is_redirected(exchange), opaque=self._allow_opaque)
-        incomplete = "" if _is_whole(exchange, seen) else exchange.broken or "no response"
+        incomplete = _fault(exchange, seen)
         self._note_unlearned(self._scrubber.learn(exchange))
         clean = self._scrubber.scrub(seen)
         rendered = self._store.render(clean, incomplete=bool(incomplete))
@@ -221,9 +222,34 @@ def _without_bodies(exchange: Exchange) -> Exchange:
     return replace(exchange, request=replace(exchange.request, body=b""), response=replace(exchange.response, body=b""))
 
 
-def _is_whole(exchange: Exchange, interaction: Interaction) -> bool:
-    """Whether it came to its end: SDKs hang up right after the terminal frame, which is an end as good as any."""
-    if exchange.response is None:
+def _fault(exchange: Exchange, interaction: Interaction) -> str:
+    """Why it did not come to its end; "" if it did."""
+    sent, response = exchange.response, interaction.response
+    if sent is None:
+        return exchange.broken or "no response"
+    kind = response.headers.first("Content-Type")
+    if has_terminal_frame(response.body, kind):  # SDKs hang up right after it, which is an end as good as any
+        return ""
+    if exchange.broken is None and _ends_with_connection(sent) and _is_cut(response.body, kind):
+        return "the connection was closed before the end of the body"
+    return exchange.broken or ""
+
+
+def _ends_with_connection(response: WireResponse) -> bool:
+    """Whether a body that was cut looks like a whole one: nothing but its content tells (RFC 9112, section 6.3)."""
+    names = {name.lower() for name, _ in response.headers}
+    return response.http_version.startswith("HTTP/1") and names.isdisjoint((b"content-length", b"transfer-encoding"))
+
+
+def _is_cut(body: bytes, content_type: str) -> bool:
+    if is_event_stream(content_type):
+        return lacks_terminal_frame(body)
+    if not body or content_type.partition(";")[0].strip().lower() != "application/json":
         return False
-    response = interaction.response  # decoded: the frame of a compressed stream is found too
-    return exchange.broken is None or has_terminal_frame(response.body, response.headers.first("Content-Type"))
+    try:
+        json.loads(body)
+    except RecursionError:
+        return False
+    except ValueError:
+        return True
+    return False

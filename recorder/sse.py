@@ -23,6 +23,8 @@ _DONE = b"[DONE]"
 _TERMINAL_TYPES = ("message_stop", "response.completed", "response.failed", "response.incomplete")
 _TERMINAL_SIGNS = tuple(name.encode() for name in _TERMINAL_TYPES)  # what parsing such a frame's JSON is spared by
 _LONGEST_SIGN = max(map(len, _TERMINAL_SIGNS))
+# In the first events of the streams that end with a terminal frame: OpenAI's two kinds of chunks, then the other two.
+_OPENING_SIGNS = (b"chat.completion.chunk", b'"text_completion"', b"message_start", b"response.created")
 _LONGEST_WATCHED = 8 * 1024 * 1024  # bytes of one event; a stream with a longer one is not watched on
 _LAST_EVENTS = 8  # a terminal frame is the last one, or has a few comments and `[DONE]` behind it
 
@@ -108,6 +110,16 @@ def has_terminal_frame(body: bytes, content_type: str) -> bool:
     if not is_event_stream(content_type) or all(body.rfind(sign) < 0 for sign in (_DONE, *_TERMINAL_SIGNS)):
         return False
     return any(_is_terminal(body, event) for event in last_events(body, _LAST_EVENTS))
+
+
+def lacks_terminal_frame(body: bytes) -> bool:
+    """Of a stream that no terminal frame has ended: whether something is missing, as far as it can be told.
+
+    It is if its last event is cut off, or if it speaks one of the protocols that end with such a frame. Others have
+    none, Gemini's for one.
+    """
+    last = last_events(body, 1)
+    return bool(last and not last[0].complete) or any(body.find(sign) >= 0 for sign in _OPENING_SIGNS)
 
 
 class TerminalWatch:

@@ -82,6 +82,49 @@ def held(recording: Recording, *, incomplete: bool = False) -> list[Interaction]
 # Recording
 
 
+CHUNK = sse({"object": "chat.completion.chunk", "choices": []}, done=False)
+JSON: WireFields = ((b"Content-Type", b"application/json"),)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (STREAM, CHUNK),
+        (STREAM, b'event: message_start\ndata: {"type":"message_start"}\n\n'),
+        (STREAM, b'data: {"candidates":[]}\n\ndata: {"candid'),
+        (JSON, b'{"object":"chat.comp'),
+    ],
+)
+def test_a_body_that_ends_with_the_connection_is_incomplete_where_its_content_says_so(
+    recording: Recording, headers: WireFields, body: bytes
+) -> None:
+    assert (
+        "the connection was closed before the end of the body"
+        == recording.record(exchange(body=body, headers=headers)).incomplete
+    )
+    assert [] == held(recording)
+    for framed in ((b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"%d" % len(body))):
+        assert "" == recording.record(exchange(body=body, headers=(*headers, framed))).incomplete
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (STREAM, CHUNK + b"data: [DONE]\n\n"),
+        (STREAM, b'data: {"candidates":[]}\n\n'),
+        (STREAM, b""),
+        (JSON, b""),
+        (JSON, b"[1, 2]\n"),
+        (((b"Content-Type", b"text/plain"),), b'{"a'),
+    ],
+)
+def test_a_body_that_ends_with_the_connection_is_complete_otherwise(
+    recording: Recording, headers: WireFields, body: bytes
+) -> None:
+    assert "" == recording.record(exchange(body=body, headers=headers)).incomplete
+    assert [body] == [each.response.body for each in held(recording)]
+
+
 def test_what_was_recorded_is_on_disk_and_told(recording: Recording) -> None:
     recorded = recording.record(exchange(body=chat(), headers=STREAM))
     [interaction] = held(recording)

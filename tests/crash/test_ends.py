@@ -190,6 +190,18 @@ def test_an_upstream_that_breaks_off_leaves_an_incomplete_interaction(
     assert_incomplete(recorder)
 
 
+@pytest.mark.parametrize("cut", ["close", "reset"])
+@pytest.mark.parametrize("door", ["base URL", "proxy"])
+def test_a_stream_that_ends_with_its_connection_is_incomplete_without_a_terminal_frame(
+    fork_recorder: ForkingLauncher, door: str, cut: str
+) -> None:
+    """To everybody on the way it looks like a whole one; only its content tells."""
+    recorder = fork_recorder()
+    sim = f"framing=close, chunks=9, cut-events=4, cut={cut}"
+    ask_all(recorder, [Ask(number=0, door=door, kind="stream", sim=sim)], Noted())
+    assert_incomplete(recorder)
+
+
 def test_a_stream_whose_terminal_frame_came_before_the_break_is_complete(fork_recorder: ForkingLauncher) -> None:
     recorder = fork_recorder()
     with closing(socket.create_connection(("127.0.0.1", recorder.base_url_port))) as connection:
