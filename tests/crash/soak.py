@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +28,7 @@ from tests.e2e.processes import RecorderProcess
 
 Item = TypeVar("Item")
 ROUNDS_ON_ONE = 20  # kills on one cassette: it is read whole after each
+_SHOWN = 10  # of what is wrong in a row; with --json all of it is there
 WORST_COST, WORST_GROWTH = 1.1, 20.0  # times the first thousand's; MB
 
 
@@ -234,36 +236,52 @@ def progress(items: Iterable[Item], name: str) -> Iterator[Item]:
     for number, item in enumerate(known, 1):
         if sys.stderr.isatty():
             print(f"\r{name}: {number} of {len(known)}, {time.monotonic() - began:.0f} s ", end="", file=sys.stderr)
+            sys.stderr.flush()
         yield item
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None, rows: Sequence[Callable[[Place], Row]] = ROWS) -> int:
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
-    names = [row.__name__ for row in ROWS]
+    names = [row.__name__ for row in rows]
     parser.add_argument("rows", nargs="*", choices=[[], *names], metavar="ROW", help=", ".join(names))
     parser.add_argument("--quick", action="store_true", help="a hundredth of it")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each row")
-    options = parser.parse_args()
-    nursery = Nursery()
-    failed = False
-    with tempfile.TemporaryDirectory() as folder, start(seed="7") as upstream:
+    options = parser.parse_args(arguments)
+    chosen = [make for make in rows if make.__name__ in (options.rows or names)]
+    with (
+        closing(Nursery()) as nursery,
+        tempfile.TemporaryDirectory() as folder,
+        start(seed="7") as upstream,
+    ):
         place = Place(folder=Path(folder), upstream=upstream, nursery=nursery, quick=options.quick)
-        for make in ROWS:
-            if options.rows and make.__name__ not in options.rows:
-                continue
-            row = make(place)
-            failed |= bool(row.wrong)
-            print(json.dumps(asdict(row)) if options.json else _line(row), flush=True)
-            for wrong in row.wrong[:10]:
-                print(f"  {wrong}", file=sys.stderr)
-    nursery.close()
-    return int(failed)
+        if not options.json:
+            print(_line("tried", "times", "", "seconds", "what it came to"), flush=True)
+        return int(any([_fails(make, place, as_json=options.json) for make in chosen]))  # noqa: C419 - each of them is run
 
 
-def _line(row: Row) -> str:
-    return f"{row.tried:<28} {row.times:>7,}  {'WRONG' if row.wrong else 'ok':<5}  {row.came_to}"
+def _fails(make: Callable[[Place], Row], place: Place, *, as_json: bool) -> bool:
+    """Make a row and print it; whether something is wrong."""
+    began = time.monotonic()
+    try:
+        row = make(place)
+    except Exception as error:  # noqa: BLE001 - the other rows are still to be made
+        traceback.print_exception(error)
+        row = Row(name=make.__name__, tried=make.__name__, times=0, came_to="broken off", wrong=(repr(error),))
+    seconds = time.monotonic() - began
+    found = "WRONG" if row.wrong else "ok"
+    if as_json:
+        print(json.dumps({**asdict(row), "seconds": round(seconds, 1)}), flush=True)
+    else:
+        print(_line(row.tried, f"{row.times:,}", found, f"{seconds:.0f}", row.came_to), flush=True)
+    for wrong in row.wrong[:_SHOWN]:
+        print(f"  {wrong}", file=sys.stderr)
+    return bool(row.wrong)
+
+
+def _line(tried: str, times: str, found: str, seconds: str, came_to: str) -> str:
+    return f"{tried:<28} {times:>7}  {found:<5}  {seconds:>7}  {came_to}"
 
 
 if __name__ == "__main__":
