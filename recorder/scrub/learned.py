@@ -6,8 +6,10 @@ A value is learned from its place, not from its looks, so that a key of a shape 
 from __future__ import annotations
 
 import binascii
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
@@ -49,6 +51,9 @@ _CREDENTIAL_NAME = re.compile(
     r"|hapikey$|(?:token|secret|passwd|password|passphrase|credentials?|signature|authorization|session[-_]?id)\]?$"
 )
 # Parameters of Digest and of AWS's signatures that say nothing secret.
+_MANY = 64
+"""Needles from which on they are looked up."""
+_START = 16
 _OPEN_PARAMETERS = frozenset(b"realm uri algorithm qop nc signedheaders charset userhash stale domain version".split())
 _BYTES = ("utf-8", "surrogateescape")
 _SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9_-]{1,30})[ \t]+(?=\S)(.*)", re.DOTALL)
@@ -194,11 +199,15 @@ class Needle:
 class Learned:
     """The learned values of one session. Grows while it runs, also while another thread searches; never forgets."""
 
-    __slots__ = ("_kinds", "has_blanks", "needles", "probes")
+    __slots__ = ("_by_start", "_kinds", "_others", "has_blanks", "needles", "probes", "spans_lines")
 
     def __init__(self) -> None:
         self._kinds: dict[bytes, str] = {}
         self.needles: tuple[Needle, ...] = ()
+        self._others: tuple[Needle, ...] = ()  # those that no run has to be there for
+        self._by_start: dict[bytes, list[Needle]] = {}
+        self.spans_lines = False
+        """Whether a spelling has a quote or a line end in it, so that it may stand in more than one string or line."""
         self.has_blanks = False
         """Whether a value has a character in it that JSON escapes with a letter, a quote or a backslash."""
         self.probes: tuple[bytes, ...] = ()
@@ -217,30 +226,46 @@ class Learned:
         if value not in self._kinds:
             self._kinds[value] = kind
             self.has_blanks = self.has_blanks or any(code < 0x20 or code in b"\"\\'" for code in value)
-            self.needles += tuple(
+            needles = tuple(
                 Needle(spelling=spelling, inside=views.longest_run(spelling), secret=value, kind=kind)
-                for spelling in _spellings(value)
+                for spelling in dict.fromkeys(_spellings(value))
             )
+            self.spans_lines = self.spans_lines or any(
+                b'"' in needle.spelling or b"\n" in needle.spelling for needle in needles
+            )
+            for needle in needles:
+                if needle.inside:
+                    self._by_start.setdefault(needle.inside[:_START], []).append(needle)
+            self._others += tuple(needle for needle in needles if not needle.inside)
+            self.needles += needles
             self.probes += tuple(dict.fromkeys(_probes(value)))
         return True
+
+    def candidates(self, runs: bytes) -> Iterable[Needle]:
+        """The needles that may be in a text, by its `runs`: one of each pass over many, as a server that sets a new
+        cookie with each answer makes them, would take longer than to look each place of the runs up."""
+        if len(self.needles) < _MANY or len(runs) > len(self.needles) * 8:
+            return (needle for needle in self.needles if not needle.inside or needle.inside in runs)
+        by_start = self._by_start
+        starts = {runs[at : at + _START] for at in range(len(runs) - _START + 1)}
+        found = [by_start[start] for start in starts if start in by_start]
+        return itertools.chain(self._others, *found)
 
 
 def _spellings(value: bytes) -> Iterator[bytes]:
     """The value, and the same with its own escapes taken off: the text is searched with its own taken off."""
-    yield value
+    plain = [value]
+    while (view := views.unescape(plain[-1])) is not None and len(view.text) >= SHORTEST_VALUE:
+        plain.append(view.text)
     if b" " in value:
-        yield value.replace(b" ", b"+")
-    plain = value
-    while (view := views.unescape(plain)) is not None and len(view.text) >= SHORTEST_VALUE:
-        plain = view.text
-        yield plain
-    try:
-        other = value.decode("latin-1").encode("utf-8") if not value.isascii() else value
-        other = value if _is_utf8(value) else other
-    except UnicodeError:
-        return
-    if other != value:
-        yield other
+        plain.append(value.replace(b" ", b"+"))
+    yield from plain
+    for text in plain:
+        if not text.isascii():
+            # Read as Latin-1 and written as UTF-8, which is what `\\xc3\\xa9` comes to; and the other way round.
+            yield text.decode("latin-1").encode("utf-8")
+            with suppress(UnicodeError):
+                yield text.decode("utf-8").encode("latin-1")
 
 
 def _is_utf8(value: bytes) -> bool:
@@ -255,11 +280,19 @@ def _probes(value: bytes) -> Iterable[bytes]:
     """What is the same in every base64 or hex text with the value in it, at each of the three alignments."""
     if len(value) >= views.SHORTEST_RUN and views.has_text(value):
         return
-    yield value.hex().encode("ascii")
-    yield value.hex().upper().encode("ascii")
-    for offset in range(3):
-        encoded = binascii.b2a_base64(bytes(offset) + value, newline=False).rstrip(b"=")
-        # The first characters hold bits of what stands before, the last one may hold bits of what follows.
-        core = encoded[-(-offset * 4 // 3) : len(encoded) - ((offset + len(value)) % 3 != 0)]
-        yield core
-        yield core.translate(views.STANDARD_TO_URLSAFE)
+    once = (value.hex().encode("ascii"), binascii.b2a_base64(value, newline=False).rstrip(b"="))
+    for spelled in (value, *_wide(value), *once):
+        yield spelled.hex().encode("ascii")
+        yield spelled.hex().upper().encode("ascii")
+        for offset in range(3):
+            encoded = binascii.b2a_base64(bytes(offset) + spelled, newline=False).rstrip(b"=")
+            # The first characters hold bits of what stands before, the last one may hold bits of what follows.
+            core = encoded[-(-offset * 4 // 3) : len(encoded) - ((offset + len(spelled)) % 3 != 0)]
+            yield core
+            yield core.translate(views.STANDARD_TO_URLSAFE)
+
+
+def _wide(value: bytes) -> Iterator[bytes]:
+    """In UTF-16, which is what some shells take their base64 of."""
+    if _is_utf8(value):
+        yield value.decode("utf-8").encode("utf-16-le")

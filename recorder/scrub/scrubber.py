@@ -7,6 +7,7 @@ One scrubber for a session: it knows the salt and what was learned. It works on 
 from __future__ import annotations
 
 import re
+from binascii import b2a_base64
 from bisect import bisect_right
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator
@@ -17,8 +18,9 @@ from typing import final
 from recorder.capture import Exchange
 from recorder.errors import BodyError, SecretError
 from recorder.model import Fields, Interaction, Request, Response
-from recorder.scrub import awsframes, learned, streams
+from recorder.scrub import awsframes, learned, packed, streams, wide
 from recorder.scrub.learned import Credential, Learned, is_credential_name
+from recorder.scrub.patterns import GENERIC
 from recorder.scrub.placeholder import PLACEHOLDER, placeholder
 from recorder.scrub.rules import Rule
 from recorder.scrub.search import PIECE, Finder, Hit, percent_encoded, replaced
@@ -43,12 +45,18 @@ _SEAL = object()
 class CleanInteraction:
     """An interaction without secrets. Only `Scrubber.scrub` makes one; the store takes nothing else."""
 
-    __slots__ = ("_interaction",)
+    __slots__ = ("_coding", "_interaction")
 
-    def __init__(self, interaction: Interaction, seal: object) -> None:
+    def __init__(self, interaction: Interaction, seal: object, *, coding: str = "") -> None:
         if seal is not _SEAL:
             raise TypeError("a CleanInteraction is made by Scrubber.scrub alone")
         self._interaction = interaction
+        self._coding = coding
+
+    @property
+    def coding(self) -> str:
+        """The Content-Encoding of the request's body, whose header is not kept."""
+        return self._coding
 
     @property
     def interaction(self) -> Interaction:
@@ -105,23 +113,27 @@ class Scrubber:
 
     def scrub(self, interaction: Interaction) -> CleanInteraction:
         """The interaction as it may be written. `BodyError` if a body cannot be read, and that was not allowed."""
-        if not self._allow_opaque:
-            _check_readable(interaction)
         request, response = interaction.request, interaction.response
         kept = replace(
             interaction,
             request=replace(request, headers=_kept(request.headers, REQUEST_HEADERS | self._keep)),
             response=replace(response, headers=_kept(response.headers, RESPONSE_HEADERS | self._keep)),
         )
-        return CleanInteraction(self.cleaned(kept), _SEAL)
+        codings = (_coding(request.headers), _coding(response.headers))
+        return CleanInteraction(self._cleaned(kept, *codings), _SEAL, coding=codings[0])
 
     def cleaned(self, interaction: Interaction) -> Interaction:
         """An interaction that somebody else recorded, without its secrets; all that is none stays, headers too."""
-        return Interaction(request=self._request(interaction.request), response=self._response(interaction.response))
+        return self._cleaned(interaction, _coding(interaction.request.headers), _coding(interaction.response.headers))
+
+    def _cleaned(self, interaction: Interaction, asked: str, answered: str) -> Interaction:
+        return Interaction(
+            request=self._request(interaction.request, asked), response=self._response(interaction.response, answered)
+        )
 
     def check(self, clean: CleanInteraction, rendered: bytes) -> None:
         """The gate: `SecretError` if there is a secret in `rendered`, or in what its streams add up to."""
-        finding = next(self._gate(clean.interaction, rendered), None)
+        finding = next(self._gate(clean, rendered), None)
         if finding is not None:
             raise SecretError(
                 f"expected no secret behind the scrubber, found {finding}; the interaction was not written, "
@@ -141,12 +153,15 @@ class Scrubber:
         """A text of any kind without its secrets: for logs, file names and messages."""
         return self._text(text)
 
-    def _gate(self, interaction: Interaction, rendered: bytes) -> Iterator[Finding]:
+    def _gate(self, clean: CleanInteraction, rendered: bytes) -> Iterator[Finding]:
+        interaction = clean.interaction
         bodies = {"request": interaction.request.body, "response": interaction.response.body}
         # Bytes that are no UTF-8 are written as base64 in lines, at whatever alignment: these are searched as they are.
-        binary = {side: body for side, body in bodies.items() if not _is_text(body)}
-        for side, body in binary.items():
-            yield from _body_findings(f"{side}.body", body, self._finder, ())
+        for side, body in bodies.items():
+            if not _is_text(body):
+                plain = self._readable(body, clean.coding if side == "request" else "").plain
+                yield from _body_findings(f"{side}.body", plain, self._finder, ())
+                rendered = _without_binary(rendered, body)
         if not self._finder.suspects_rendered(rendered, bodies.values()):
             return
         for hit in self._finder.hits(rendered):
@@ -154,8 +169,8 @@ class Scrubber:
             yield Finding(rule=hit.rule, where=f"line {line} of the interaction")
         yield from _findings(interaction, self._finder, self._rules)
 
-    def _request(self, request: Request) -> Request:
-        body = self._body(request.body)
+    def _request(self, request: Request, coding: str) -> Request:
+        body = self._body(request.body, coding)
         if _is_form(request.headers):
             body = self._text(self._pairs(body))
         return replace(
@@ -171,8 +186,8 @@ class Scrubber:
             headers=self._fields(request.headers),
         )
 
-    def _response(self, response: Response) -> Response:
-        body = self._body(response.body)
+    def _response(self, response: Response, coding: str) -> Response:
+        body = self._body(response.body, coding)
         return replace(
             response,
             status=self._string(response.status),
@@ -182,13 +197,25 @@ class Scrubber:
             headers=self._fields(response.headers),
         )
 
-    def _body(self, body: bytes) -> bytes:
+    def _body(self, body: bytes, coding: str = "") -> bytes:
         if not body:
             return body
-        text = awsframes.as_text(body)
-        if text is not None:
-            clean = self._body(text)
-            return body if clean == text else awsframes.from_text(body, clean)
+        found = self._readable(body, coding)
+        clean = self._plain(found.plain)
+        return body if clean == found.plain else found.pack(clean)
+
+    def _readable(self, body: bytes, coding: str) -> Readable:
+        """`BodyError` if the body cannot be read, and that was not allowed."""
+        try:
+            return readable(body, coding)
+        except BodyError as error:
+            if self._allow_opaque:
+                return Readable(plain=body, pack=lambda plain: plain)
+            raise BodyError(
+                f"{error}; what cannot be searched for secrets is not written, --allow-opaque writes it as it is"
+            ) from error
+
+    def _plain(self, body: bytes) -> bytes:
         for rule in self._rules:
             body = replaced(body, self._rule_edits(rule, body))
         if not self._finder.suspects(body):
@@ -239,12 +266,21 @@ class Scrubber:
         )
 
     def _value(self, name: str, value: str, *, header: bool) -> str:
-        if not value or not is_credential_name(name):
-            return self._string(value)
+        if not value:
+            return value
         raw = _encoded(value)
+        if not header and b" " in raw:
+            raw = self._joined(raw)
+        if not is_credential_name(name):
+            return _decoded(self._text(raw))
         scheme = _SCHEME.match(raw) if header else None
         start = scheme.end() if scheme else 0
         return _decoded(raw[:start] + self._whole(raw[start:]))
+
+    def _joined(self, value: bytes) -> bytes:
+        """A field of a form without the keys that had a plus in them, which a form says a space with."""
+        hits = [hit for hit in self._finder.hits(value.replace(b" ", b"+")) if hit.rule not in GENERIC]
+        return replaced(value, ((hit.start, hit.end, hit.written(self._salt)) for hit in hits))
 
     def _whole(self, secret: bytes) -> bytes:
         """The placeholder of a value that is a secret because of where it stands, and nothing but one."""
@@ -284,6 +320,45 @@ class Scrubber:
         return _PAIR.sub(value, text)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readable:
+    """What a body says, and how the like of it is written back into the body's own form."""
+
+    plain: bytes
+    pack: Callable[[bytes], bytes]
+
+
+def readable(body: bytes, coding: str) -> Readable:
+    """The text in a body that is compressed, in frames of Amazon's, or in wide characters; `BodyError` if it is broken."""
+    unpacked = packed.unpack(body, coding)
+    if unpacked is not None:
+        inner = readable(unpacked.plain, "")
+        return Readable(plain=inner.plain, pack=lambda plain: unpacked.pack(inner.pack(plain)))
+    text = awsframes.as_text(body)
+    if text is not None:
+        return Readable(plain=text, pack=lambda plain: awsframes.from_text(body, plain))
+    charset = wide.charset(body)
+    if charset:
+        return Readable(plain=wide.decode(body, charset), pack=lambda plain: wide.encode(plain, charset))
+    return Readable(plain=body, pack=lambda plain: plain)
+
+
+def _without_binary(rendered: bytes, body: bytes) -> bytes:
+    """The text without the base64 of a body that is no text: three letters of a key come up there by chance."""
+    start = rendered.find(_BINARY)
+    while start >= 0:
+        lines = rendered[start + len(_BINARY) :].split(b"\n")
+        count, taken, encoded = 0, 0, b2a_base64(body, newline=False)
+        while taken < len(encoded) and (line := lines[count].strip()) and encoded.startswith(line, taken):
+            taken += len(line)
+            count += 1
+        if taken == len(encoded):
+            return rendered[: start + len(_BINARY)] + b"\n".join(lines[count:])
+        start = rendered.find(_BINARY, start + 1)
+    return rendered
+
+
+_BINARY = b" !!binary |\n"
 _PAIR = re.compile(rb"(\A|[?&;#])([^?&;#=]{1,256})=([^&;#]+)")
 
 
@@ -305,7 +380,11 @@ def _findings(interaction: Interaction, finder: Finder, rules: tuple[Rule, ...])
         ("response.headers", response.headers),
     ):
         yield from _field_findings(name, fields, finder)
-    for name, body in (("request.body", request.body), ("response.body", response.body)):
+    for name, message in (("request.body", request), ("response.body", response)):
+        try:
+            body = readable(message.body, _coding(message.headers)).plain
+        except BodyError:  # it says nothing to anybody
+            body = message.body
         yield from _body_findings(name, body, finder, rules)
 
 
@@ -326,7 +405,6 @@ def _field_findings(where: str, fields: Fields, finder: Finder) -> Iterator[Find
 
 
 def _body_findings(where: str, body: bytes, finder: Finder, rules: tuple[Rule, ...]) -> Iterator[Finding]:
-    body = awsframes.as_text(body) or body
     hits = finder.hits(body)
     for hit in hits:
         line = body.count(b"\n", 0, hit.start) + 1
@@ -340,16 +418,6 @@ def _body_findings(where: str, body: bytes, finder: Finder, rules: tuple[Rule, .
         for value in rule.spans(body):
             if PLACEHOLDER.fullmatch(body[value.start : value.end]) is None:
                 yield Finding(rule=rule.name, where=f"{where}, {'.'.join(map(str, value.path))}")
-
-
-def _check_readable(interaction: Interaction) -> None:
-    for side, message in (("request", interaction.request), ("response", interaction.response)):
-        coding = _coding(message.headers)
-        if message.body and coding not in {"", "identity"}:
-            raise BodyError(
-                f"expected a {side} body that can be searched for secrets, found one with Content-Encoding "
-                f"{coding[:40]!r}; it was not written, --allow-opaque writes such bodies as they are"
-            )
 
 
 def _coding(headers: Fields) -> str:

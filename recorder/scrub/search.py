@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from urllib.parse import quote_from_bytes
 
-from recorder.scrub import views
+from recorder.errors import BodyError
+from recorder.scrub import packed, views, wide
 from recorder.scrub.condensed import Condensed, condense
 from recorder.scrub.learned import Learned
 from recorder.scrub.patterns import GENERIC, PATTERNS, Look, Pattern
@@ -33,6 +35,8 @@ _LEAST_DOCUMENT = 64
 """Bytes beside a secret in a run of base64 or hex that make it a document, and not the secret in another spelling."""
 _LEAST_WRAPPED = 60
 _LEAST_CONDENSED = 2048
+_MOST_UNPACKED = 1 << 20
+"""Bytes that compressed text inside a text may come to, to be searched."""
 _MOST_KNOWN = 4096
 _LONGEST_KNOWN = 256
 
@@ -134,9 +138,7 @@ class Finder:
 
     def _condensable(self) -> bool:
         """A value that goes over the end of a line or of a JSON string could be cut; so could an expression's."""
-        return not self._expressions and not any(
-            b'"' in needle.spelling or b"\n" in needle.spelling for needle in self._learned.needles
-        )
+        return not self._expressions and not self._learned.spans_lines
 
     def hits(self, text: bytes) -> list[Hit]:
         """Every secret in `text`, in order, none overlapping another."""
@@ -175,6 +177,12 @@ class Finder:
         hits += self._behind_escapes(text, rows, found, depth)
         if any(len(run) >= _LEAST_WRAPPED for run in found):
             hits += self._behind(text, views.unwrap(text), depth)
+        for charset, view in wide.views(original):
+            encode = partial(wide.encode, name=charset)
+            hits += (
+                replace(hit, wraps=(*hit.wraps, Wrap(before=b"", behind=b"", encode=encode)))
+                for hit in self._behind(text, view, depth)
+            )
         return hits
 
     def _behind_escapes(self, text: bytes, rows: list[Pattern], found: Iterable[bytes], depth: int) -> Iterator[Hit]:
@@ -186,9 +194,7 @@ class Finder:
             yield from self._behind(text, views.unescape(text), depth, rows)
 
     def _needles(self, text: bytes, joined: bytes) -> Iterator[Hit]:
-        for needle in self._learned.needles:
-            if needle.inside and needle.inside not in joined:
-                continue
+        for needle in self._learned.candidates(joined):
             spelling = needle.spelling
             start = text.find(spelling)
             while start >= 0:
@@ -241,11 +247,27 @@ class Finder:
                 at = text.find(probe, end)
 
     def _inside(self, run: bytes, depth: int, *, binary: bool) -> list[Hit]:
-        return [
+        hits = [
             _encoded(hit, decoded)
             for decoded in views.decodings(run, binary=binary)
             for hit in self._decoded_hits(decoded.text, depth)
         ]
+        return hits or self._packed(run, depth)
+
+    def _packed(self, run: bytes, depth: int) -> list[Hit]:
+        """Compressed and then base64 or hex: with a secret in it, all of it is one."""
+        if not run.startswith(views.PACKED):
+            return []
+        for decoded in views.decodings(run, binary=True):
+            if decoded.start:
+                continue
+            try:
+                found = packed.unpack(decoded.text, limit=_MOST_UNPACKED)
+            except BodyError:
+                continue
+            if found and (hits := self._hits(found.plain, depth + 1)):
+                return [replace(hits[0], start=0, end=len(run), wraps=())]
+        return []
 
     def _decoded_hits(self, text: bytes, depth: int) -> list[Hit]:
         """A key that is sought as a word of its own may stand behind letters that only shift it in its group of three,

@@ -42,6 +42,9 @@ _SIMPLE = {
     b"r": b"\r",
     b"t": b"\t",
 }
+PACKED = (b"H4sI", b"KLUv", b"Qlpo", b"/Td6", b"1f8b08", b"28b52ffd", b"1F8B08", b"28B52FFD")
+"""How a run begins that is base64 or hex of what `packed` recognises."""
+
 _WRAP = re.compile(rb"(?:\n(?<=[A-Za-z0-9+/]{60}\n)|\r\n(?<=[A-Za-z0-9+/]{60}\r\n))[ \t]*(?=[A-Za-z0-9+/])")
 """A line end inside base64 in lines (MIME's have 76 characters, PEM's 64, YAML's 70)."""
 
@@ -255,4 +258,4 @@ def _decodings(run: bytes, *, binary: bool) -> Iterator[Decoded]:
 
 def has_text(decoded: bytes) -> bool:
     """Whether enough printable ASCII characters stand in a row for a key: in an image they never do."""
-    return _PRINTABLE in decoded.translate(_TO_PRINTABLE)
+    return _PRINTABLE in decoded.translate(_TO_PRINTABLE, b"\0")  # in UTF-16 they stand apart

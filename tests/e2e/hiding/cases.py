@@ -47,8 +47,7 @@ class Case:
 
     @property
     def sought(self) -> Sought:
-        core = self.secret.removeprefix(self.kind.prefix())
-        return Sought(secret=self.secret, core=core, written=self.written, told=str(self))
+        return Sought(core=self.kind.core(self.number), told=str(self))
 
     def exchanged(self) -> Exchanged:
         return {**PLACES, **MORE_PLACES}[self.place](self.written)

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import base64
 import bz2
-import gzip
 import json
 import lzma
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import brotli  # type: ignore[import-untyped]  # it has none
 import yaml
 import zstandard
 
@@ -35,9 +34,7 @@ _HEX = re.compile(rb"[0-9a-fA-F]{16,}")
 class Sought:
     """`core`: the part of the secret that no other secret has. `told`: what to say if it is found."""
 
-    secret: str
     core: str
-    written: str
     told: str
 
 
@@ -63,24 +60,20 @@ def readings(text: bytes, depth: int = 2) -> Iterator[bytes]:
 
 def unpacked(data: bytes) -> Iterator[bytes]:
     """What is compressed in it, if it is; of what was cut, what is there."""
-    ways: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
-        (b"\x1f\x8b", gzip.decompress),
-        (b"\x28\xb5\x2f\xfd", lambda packed: zstandard.ZstdDecompressor().stream_reader(packed).read()),
-        (b"BZh", bz2.decompress),
-        (b"\xfd7zXZ", lzma.decompress),
-        (b"\x78", zlib.decompress),
-    )
-    for magic, way in ways:
+    for magic, begin in _PACKERS.items():
         if data.startswith(magic):
-            try:
-                yield way(data)
-            except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError):
-                continue
-            return
-    try:
-        yield brotli.decompress(data)
-    except brotli.error:
-        return
+            with suppress(*_BROKEN):
+                yield begin().decompress(data)
+
+
+_PACKERS: Mapping[bytes, Callable[[], Any]] = {
+    b"\x1f\x8b": lambda: zlib.decompressobj(wbits=31),
+    b"\x28\xb5\x2f\xfd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+    b"BZh": bz2.BZ2Decompressor,
+    b"\xfd7zXZ": lzma.LZMADecompressor,
+    b"\x78": zlib.decompressobj,
+}
+_BROKEN = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 
 
 def _percent(text: bytes) -> bytes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
+from os.path import commonprefix
 
 _ANY = string.ascii_letters + string.digits
 _HEX = "0123456789abcdef"
@@ -26,10 +28,12 @@ class Kind:
     def secret(self, number: int) -> str:
         return self.make(random.Random(f"{self.name} {number}"))
 
-    def prefix(self) -> str:
-        """What all of this kind begin with."""
-        one, other = self.secret(-1), self.secret(-2)
-        return one[: next(at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1])]
+    def core(self, number: int) -> str:
+        """The longest part without what all of this kind have at their ends."""
+        secret, others = self.secret(number), [self.secret(-1), self.secret(-2)]
+        head = len(commonprefix([secret, *others]))
+        tail = len(commonprefix([text[::-1] for text in (secret, *others)]))
+        return max(re.split(r"\.", secret[head : len(secret) - tail]), key=len)
 
 
 def _kind(name: str, prefix: str, size: int, alphabet: str = _ANY, *, shapeless: bool = False) -> Kind:
@@ -44,7 +48,7 @@ def _some(chance: random.Random, size: int, alphabet: str = _ANY) -> str:
 
 
 def _jwt(chance: random.Random) -> str:
-    claims = json.dumps({"sub": _some(chance, 24), "scope": "all"}).encode()
+    claims = json.dumps({"sub": _some(chance, 24)}).encode()
     parts = (b'{"alg":"HS256","typ":"JWT"}', claims, chance.randbytes(32))
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
 
@@ -79,7 +83,7 @@ KINDS = (
     Kind(name="Slack", make=lambda c: f"xox{'b'}-{_some(c, 12, string.digits)}-{_some(c, 24)}"),
     _kind("Stripe", "sk_" + "live_", 24),
     Kind(name="JWT", make=_jwt),
-    Kind(name="password", make=lambda chance: f'p"{_some(chance, 6)}\\d/<&>+%41 é=7', shapeless=True),
+    Kind(name="password", make=lambda chance: f'p"{_some(chance, 4)}\\d/<&>+%41{_some(chance, 3)} é={_some(chance, 3)}', shapeless=True),
 )
 """Those of the table: 21."""
 
