@@ -498,12 +498,15 @@ def _from_options() -> Settings:
 
 
 def _configure_mitmdump(settings: Settings) -> None:
-    """Open the recorded hosts only, and make an unreachable one an ordinary 502; the user's own choices stand."""
+    """Open the recorded hosts only, make an unreachable one an ordinary 502, and leave it to us to say what passed; the
+    user's own choices stand."""
     options = ctx.options
     if not options.allow_hosts and not options.ignore_hosts:
         options.update(allow_hosts=[host.pattern for host in settings.hosts])
     if not options.has_changed("connection_strategy"):
         options.update(connection_strategy="lazy")
+    if not options.has_changed("flow_detail"):  # mitmdump's own lines show URLs as they were sent, keys and all
+        options.update(flow_detail=0)
 
 
 def _log_recorded(recorded: Recorded) -> None:

@@ -279,8 +279,10 @@ class Scrubber:
 
     def _joined(self, value: bytes) -> bytes:
         """A field of a form without the keys that had a plus in them, which a form says a space with."""
-        hits = [hit for hit in self._finder.hits(value.replace(b" ", b"+")) if hit.rule not in GENERIC]
-        return replaced(value, ((hit.start, hit.end, hit.written(self._salt)) for hit in hits))
+        hits = self._finder.hits(value.replace(b" ", b"+"))
+        # By its name alone a value would go on to the end of the sentence.
+        sure = (hit for hit in hits if hit.rule not in GENERIC or self._learned.kind(hit.secret))
+        return replaced(value, ((hit.start, hit.end, hit.written(self._salt)) for hit in sure))
 
     def _whole(self, secret: bytes) -> bytes:
         """The placeholder of a value that is a secret because of where it stands, and nothing but one."""

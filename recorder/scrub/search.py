@@ -11,6 +11,7 @@ texts are searched in pieces, and expressions are tried only where one of their 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from urllib.parse import quote_from_bytes
@@ -256,17 +257,14 @@ class Finder:
 
     def _packed(self, run: bytes, depth: int) -> list[Hit]:
         """Compressed and then base64 or hex: with a secret in it, all of it is one."""
-        if not run.startswith(views.PACKED):
-            return []
-        for decoded in views.decodings(run, binary=True):
-            if decoded.start:
-                continue
-            try:
-                found = packed.unpack(decoded.text, limit=_MOST_UNPACKED)
-            except BodyError:
-                continue
-            if found and (hits := self._hits(found.plain, depth + 1)):
-                return [replace(hits[0], start=0, end=len(run), wraps=())]
+        for match in views.PACKED.finditer(run):
+            for decoded in views.decodings(run[match.start() :], binary=True):
+                if decoded.start:
+                    continue
+                with suppress(BodyError):
+                    found = packed.unpack(decoded.text, limit=_MOST_UNPACKED)
+                    if found and (hits := self._hits(found.plain, depth + 1)):
+                        return [replace(hits[0], start=match.start(), end=len(run), wraps=())]
         return []
 
     def _decoded_hits(self, text: bytes, depth: int) -> list[Hit]:

@@ -42,8 +42,8 @@ _SIMPLE = {
     b"r": b"\r",
     b"t": b"\t",
 }
-PACKED = (b"H4sI", b"KLUv", b"Qlpo", b"/Td6", b"1f8b08", b"28b52ffd", b"1F8B08", b"28B52FFD")
-"""How a run begins that is base64 or hex of what `packed` recognises."""
+PACKED = re.compile(rb"H4sI|KLUv|Qlpo|[/_]Td6|(?i:1f8b08|28b52ffd)")
+"""How base64 or hex begins of what `packed` recognises."""
 
 _WRAP = re.compile(rb"(?:\n(?<=[A-Za-z0-9+/]{60}\n)|\r\n(?<=[A-Za-z0-9+/]{60}\r\n))[ \t]*(?=[A-Za-z0-9+/])")
 """A line end inside base64 in lines (MIME's have 76 characters, PEM's 64, YAML's 70)."""

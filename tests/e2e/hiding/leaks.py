@@ -22,7 +22,7 @@ from urllib.parse import unquote_to_bytes
 import yaml
 import zstandard
 
-_SEED = 6
+_SEED = 5
 _LONG_PART = 12
 
 _JSON_ESCAPE = re.compile(rb'\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(["\\/\'n]))')
@@ -59,19 +59,21 @@ def readings(text: bytes, depth: int = 2) -> Iterator[bytes]:
 
 
 def unpacked(data: bytes) -> Iterator[bytes]:
-    """What is compressed in it, if it is; of what was cut, what is there."""
+    """What is compressed in it, wherever it begins; of what was cut, what is there."""
     for magic, begin in _PACKERS.items():
-        if data.startswith(magic):
+        at = data.find(magic)
+        while at >= 0:
             with suppress(*_BROKEN):
-                yield begin().decompress(data)
+                yield begin().decompress(data[at:])
+            at = data.find(magic, at + 1)
 
 
 _PACKERS: Mapping[bytes, Callable[[], Any]] = {
-    b"\x1f\x8b": lambda: zlib.decompressobj(wbits=31),
+    b"\x1f\x8b\x08": lambda: zlib.decompressobj(wbits=31),
     b"\x28\xb5\x2f\xfd": lambda: zstandard.ZstdDecompressor().decompressobj(),
     b"BZh": bz2.BZ2Decompressor,
     b"\xfd7zXZ": lzma.LZMADecompressor,
-    b"\x78": zlib.decompressobj,
+    b"\x78\x9c": zlib.decompressobj,
 }
 _BROKEN = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 
@@ -116,6 +118,8 @@ def of_cassette(text: bytes) -> Iterator[bytes]:
             body = interaction[side].get("body", "")
             raw = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
             yield raw
+            if b"\0" in raw:
+                yield raw.replace(b"\0", b"")  # UTF-16 and UTF-32
             if isinstance(body, bytes):
                 yield from unpacked(raw)
             yield from joined(raw)
