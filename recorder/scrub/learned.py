@@ -48,7 +48,8 @@ _CREDENTIAL_NAME = re.compile(
     r"(?:^|[-_.\[])(?:key|auth|jwt|sig|pwd|pass|session|sid|cookie)\]?$"
     r"|(?:api|access|secret|private|auth|account|subscription|shared|functions|client|admin|master|app)[-_. ]?key"
     r"(?:[-_. ]?id)?\]?$"
-    r"|hapikey$|(?:token|secret|passwd|password|passphrase|credentials?|signature|authorization|session[-_]?id)\]?$"
+    r"|hapikey$|(?:token|secret|passwd|password|passphrase|credentials?|signature|authorization|session[-_]?id|"
+    r"code_verifier|client_assertion|samlresponse|otp)\]?$"
 )
 # Parameters of Digest and of AWS's signatures that say nothing secret.
 _MANY = 64

@@ -82,19 +82,49 @@ _IS = r"""["']?\s{0,3}(?:[:=]{1,2}>?|=>|>|,\s{0,3}["']?value["']?\s{0,3}[:=])\s{
 _BARE = r"""[^\s"'\\<>(){}\[\],;&|`\x00-\x1f]"""
 _QUOTED = r"""[^\s"'\\<>\x00-\x1f]"""
 _NO_TEMPLATE = r"(?![$<{(\[*]|%\(|x{4}|\.\.\.|your|my[-_]|example|os\.|process\.|env\.)"
-_DIGIT = r"""(?=[^\s"'\\<>(){}\[\],;|`\d\x00-\x1f]{0,127}\d)"""
+_DIGIT = r"""(?=[^\s"'\\<>(){}\[\],;|`\d\x00-\x1f]{0,%d}\d)"""
 
 
-def _field(name: str, least: int, also: str = "") -> str:
-    """A value of at least `least` characters behind a field's name; the name is in front, so that it anchors the search."""
-    start = rf"(?:(?:bearer|basic|token)\s)?{_NO_TEMPLATE}{_DIGIT}{also}"
+def _field(name: str, least: int, also: str = "", reach: int = 127) -> str:
+    """A value of at least `least` characters behind a field's name; the name is in front, so that it anchors the search.
+
+    `reach`: the digit is one of its first so many characters, more or less; a short name may come again very often.
+    """
+    start = rf"(?:(?:bearer|basic|token)\s)?{_NO_TEMPLATE}{_DIGIT % reach}{also}"
     quoted = rf"""["']{start}(?P<quoted>{_QUOTED}{{{least},}}+)"""
     return rf"""{name}{_IS}(?:{quoted}|(?!["']){start}(?P<bare>{_BARE}{{{least},}}+)(?!\())"""
 
 
-_KEY_NAMES = "api|access|secret|private|auth|account|subscription|shared|signing|encryption|service|functions|client|admin|master|app"
+# Without a digit a value is one only in quotes and with no blank in it, behind a bare equals sign, between tags, or alone
+# on its line; and it is none of the words that stand in such a place where no value does.
+_NO_WORD = (
+    r"(?!(?:none|null|nil|true|false|undefined|string|number|integer|boolean|object|required|optional|hidden|masked|"
+    r"redacted|invalid|incorrect|missing|empty|default|changeme|include|same-origin|omit|passw(?:or)?d|passphrase|secret|"
+    r"token|api[-_]?key|text|value|input|placeholder|encrypted|wrong|expired)(?![a-z0-9])"
+    r"|self\.|args\.|config|settings|request|getpass|user\.|this\.|props|state\.|data\.|\xe2\x80[\xa2\xa6])"
+)
+
+
+def _any(name: str, least: int, value: str = "") -> str:
+    """A value without a digit behind a field's name."""
+    start = _NO_TEMPLATE + _NO_WORD
+    quoted = rf"""["']?\s{{0,3}}[:=]\s{{0,3}}["']{start}(?P<quoted>{value or _QUOTED}{{{least},}}+)(?=["'])"""
+    bare = rf"""=(?!["']){start}(?P<bare>{value or _BARE}{{{least},}}+)(?![(.])"""
+    tagged = rf""">{start}(?P<tagged>{value or _BARE}{{{least},}}+)(?=</)"""
+    return rf"{name}(?:{quoted}|{bare}|{tagged})"
+
+
+_LINE = rf":[ \t]{{1,3}}{_NO_TEMPLATE}{_NO_WORD}(?P<secret>{_BARE}{{6,}}+)(?=[ \t]{{0,3}}(?:[\r\n]|\Z))"
+_SENTENCE = r"passw|must|enter|your|requir|charact|invalid|please|reset|forgot|field|string|optional|user|the "
+
+
+_KEY_NAMES = (
+    "api|access|secret|private|auth|account|subscription|shared|signing|encryption|service|functions|client|admin|master|"
+    "app|application|license|server|webhook|hmac|storage"
+)
 _TOKEN_NAMES = (
-    "access|refresh|auth|id|session|security|bearer|bot|api|user|deploy|csrf|xsrf|app|client|service|account|personal"
+    "access|refresh|auth|id|session|security|bearer|bot|api|user|deploy|csrf|xsrf|app|client|service|account|personal|"
+    "server|device|push|webhook|registration|rest|oauth|login|reset|invite|verification|publish|upload|admin"
 )
 _ALONE = r"(?:\A|[^a-z_-])"
 
@@ -110,6 +140,7 @@ GENERIC = frozenset(
         "password",
         "credential",
         "session",
+        "cookie",
     )
 )
 """The names that say less about a secret than any other row that finds the same."""
@@ -149,6 +180,17 @@ PATTERNS: tuple[Pattern, ...] = (
     _row("jina-key", r"jina_[A-Za-z0-9_-]{24,}+", "jina_", "jina_" + _HEX8 * 4 + _MIXED, "jina_embeddings_v3"),
     _row("tavily-key", r"tvly-[A-Za-z0-9_-]{16,}+", "tvly-", "tvly-" + "dev-" + _MIXED, "tvly-your-key"),
     _row("elevenlabs-key", r"(?<![A-Za-z0-9_])sk_[0-9a-f]{40,}+", "sk_", "sk_" + _HEX8 * 6, "sk_buff_head_init_class_table"),
+    _row("voyage-key", r"(?<![A-Za-z0-9_-])al-(?=[A-Za-z_-]{0,31}\d)[A-Za-z0-9_]{32,}[A-Za-z0-9_-]*+", "al-", "al-" + _MIXED * 2, "al-gorithms-and-data-structures-2024-edition"),
+    _row("cartesia-key", r"(?<![A-Za-z0-9_-])sk_car_[A-Za-z0-9]{16,}+", "sk_car_", "sk_" + "car_" + _MIXED, "sk_car_of_the_year"),
+    _row("helicone-key", r"(?<![A-Za-z0-9_-])(?:sk|pk)-helicone-[a-z0-9-]{16,}+", "-helicone-", "sk-" + "helicone-a2b3c4d-e5f6g7h-a2b3c4d", "sk-helicone-key"),
+    _row("arize-key", r"(?<![A-Za-z0-9_-])ak-(?=[A-Za-z_-]{0,31}\d)[A-Za-z0-9]{8,}+(?:-[A-Za-z0-9]{8,}+)+", "ak-", "ak-" + _MIXED + "-" + _MIXED, "ak-ademie-der-wissenschaften-1997"),
+    _row("firecrawl-key", r"(?<![A-Za-z0-9_-])fc-[0-9a-f]{32}(?![0-9a-f])", "fc-", "fc-" + _HEX8 * 4, "rfc-2616-and-what-came-behind-it"),
+    _row("brave-key", r"(?<![A-Za-z0-9_+/-])BSA(?=[A-Za-z_-]{0,31}\d)[A-Za-z0-9_-]{24,32}(?![A-Za-z0-9_+/-])", "BSA", "BSA" + _MIXED, "BSA-meetings-and-other-letters"),
+    _row("e2b-key", r"(?<![A-Za-z0-9])e2b_[0-9a-f]{32,}+", "e2b_", "e2b_" + _HEX8 * 5, "e2b_sandbox_of_the_agent_with_code"),
+    _row("browserbase-key", r"(?<![A-Za-z0-9])bb_(?:live|test)_[A-Za-z0-9_-]{20,}+", "bb_live_ bb_test_", "bb_" + "live_" + _MIXED, "bb_live_key"),
+    _row("apify-token", r"apify_(?:api|proxy)_[A-Za-z0-9]{20,}+", "apify_api_ apify_proxy_", "apify_" + "api_" + _MIXED, "apify_api_client"),
+    _row("wandb-key", r"wandb_v1_[A-Za-z0-9_-]{24,}+", "wandb_v1_", "wandb_" + "v1_" + _MIXED, "wandb_v1_key"),
+    _row("posthog-key", r"(?<![A-Za-z0-9])ph[cxs]_[A-Za-z0-9]{32,}+", "phc_ phx_ phs_", "phx_" + _MIXED + "aBcDeFgHi", "phc_of_the_team_and_its_many_members"),
     # Clouds.
     _row("aws-key-id", r"(?<![A-Z0-9])(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[A-Z2-7]{16}(?![A-Z0-9])",
          "AKIA ASIA ABIA ACCA AROA AIDA", "AKIA" + _UPPER, "AKIANDOTHERWORDSTHATARELONG"),
@@ -159,7 +201,7 @@ PATTERNS: tuple[Pattern, ...] = (
          "IQoJb3JpZ2lu FwoGZXIvYXdz FQoGZXIvYXdz", "IQoJb3JpZ2lu" + "X2Vj" + _MIXED * 4, "IQoJb3JpZ2lu is a header"),
     _row("azure-storage-key", r"accountkey=(?P<secret>[a-z0-9+/]{40,}+={0,2})", "accountkey=",
          "AccountKey=" + _MIXED * 3 + "aBcDe==", "AccountKey=<key>", Look.FOLDED),
-    _row("azure-signature", r"(?:[?&;]|^|sharedaccess|\s)sig(?:nature)?=(?P<secret>[a-z0-9%+/_-]{32,}+={0,2})", "sig= signature=",
+    _row("azure-signature", r"(?:[?&;]|^|sharedaccess|\s)(?:x-(?:amz|goog)-)?sig(?:nature)?=(?P<secret>[a-z0-9%+/_-]{32,}+={0,2})", "sig= signature=",
          "?sv=2024-01-01&sig=" + "aB3%2F" + _MIXED + "%3D", "config=the-default-configuration-of-the-host", Look.FOLDED),
     _row("azure-client-secret", r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{30,}+", "Q~", "aB3" + "8Q~" + _MIXED + "aBcDeFg", "FAQ~about"),
     _row("azure-key", r"(?<![A-Za-z0-9])[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{26}(?![A-Za-z0-9])|(?<![A-Za-z0-9])[A-Za-z0-9]{76}AzSeD[A-Za-z0-9]{3}(?![A-Za-z0-9])",
@@ -171,6 +213,18 @@ PATTERNS: tuple[Pattern, ...] = (
     _row("doppler-token", r"dp\.(?:pt|st|sa|ct|scim|audit)\.[A-Za-z0-9_.-]{24,}+", "dp.pt. dp.st. dp.sa. dp.ct. dp.scim. dp.audit.",
          "dp.pt." + _MIXED * 2, "dp.pt.name"),
     _row("tailscale-key", r"tskey-[a-z]{3,12}-[A-Za-z0-9-]{16,}+", "tskey-", "tskey-" + "auth-" + _MIXED, "tskey-auth-name"),
+    _row("alibaba-key-id", r"(?<![A-Za-z0-9+/])LTAI(?=[A-Za-z]{0,19}\d)[A-Za-z0-9]{12,24}(?![A-Za-z0-9+/])", "LTAI", "LTAI" + "5tA2b3C4d5E6f7G8", "LTAIandmoreoftheletters"),
+    _row("tencent-key-id", r"(?<![A-Za-z0-9+/])AKID(?=[A-Za-z]{0,31}\d)[A-Za-z0-9]{32}(?![A-Za-z0-9+/])", "AKID", "AKID" + "a1B2c3D4" * 4, "AKIDandmoreoftheletters"),
+    _row("yandex-key", r"(?<![A-Za-z0-9+/])AQVN[A-Za-z0-9_-]{32,}+|(?<![A-Za-z0-9])y0_[A-Za-z0-9_-]{32,}+", "AQVN y0_", "AQVN" + _MIXED + "aBcDeFgH", "y0_of_the_axis"),
+    _row("terraform-token", r"(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{40,}+", ".atlasv1.", "aB3dE6gH9jK2mN." + "atlasv1." + _MIXED * 2, "a.atlasv1.b"),
+    _row("pulumi-token", r"(?<![A-Za-z0-9])pul-[0-9a-f]{40}", "pul-", "pul-" + _HEX8 * 5, "pul-monary-function-tests"),
+    _row("planetscale-token", r"pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.-]{24,}+", "pscale_", "pscale_" + "tkn_" + _MIXED, "pscale_tkn_name"),
+    _row("fly-token", r"(?<![A-Za-z0-9])fm[12][ar]?_[A-Za-z0-9+/=,_-]{40,}+|(?<![A-Za-z0-9])fo1_[A-Za-z0-9_-]{32,}+", "fm1_ fm2_ fm1a_ fm1r_ fo1_", "fm2_" + _MIXED * 2, "fm2_radio"),
+    _row("render-key", r"(?<![A-Za-z0-9])rnd_[A-Za-z0-9]{24,}+", "rnd_", "rnd_" + _MIXED, "rnd_numbers_of_the_generator"),
+    _row("netlify-token", r"(?<![A-Za-z0-9])nf[pcou]_[A-Za-z0-9]{32,}+", "nfp_ nfc_ nfo_ nfu_", "nfp_" + _MIXED + "aBcDeFgHi", "nfc_readers_and_writers_of_the_tags"),
+    _row("neon-key", r"(?<![A-Za-z0-9])napi_[A-Za-z0-9]{32,}+", "napi_", "napi_" + _MIXED * 2, "napi_module_register_and_others"),
+    _row("onepassword-token", r"ops_eyJ[A-Za-z0-9+/_-]{40,}+={0,2}", "ops_eyJ", "ops_" + "eyJ" + _MIXED * 3, "ops_eyJ"),
+    _row("firebase-key", r"(?<![A-Za-z0-9_-])AAAA[A-Za-z0-9_-]{7}:APA91b[A-Za-z0-9_-]{60,}+", ":APA91b", "AAAAaB3dE6g" + ":APA91b" + _MIXED * 3, "x:APA91b", Look.TEXT),
     # Code, packages, builds.
     _row("github-token", r"(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9_]{20,}+|github_pat_[A-Za-z0-9_]{22,}+", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
          "ghp_" + _MIXED + "aBcDeFgHi", "ghp_tokens are old"),
@@ -190,6 +244,22 @@ PATTERNS: tuple[Pattern, ...] = (
     _row("grafana-token", r"(?<![A-Za-z0-9])gl(?:sa|c)_[A-Za-z0-9+/_]{24,}+={0,2}", "glsa_ glc_", "glsa_" + _MIXED + "aBcDe_" + _HEX8, "glc_name"),
     _row("sentry-token", r"sntry[su]_[A-Za-z0-9+/_=-]{32,}+", "sntrys_ sntryu_", "sntryu_" + _HEX8 * 8, "sntryu_name"),
     _row("newrelic-key", r"NRAK-[A-Z0-9]{20,}+|NRJS-[a-f0-9]{16,}+|NRII-[A-Za-z0-9_-]{20,}+", "NRAK- NRJS- NRII-", "NRAK-" + _UPPER + "A2B3C4D5E6F", "NRAK-YOUR-KEY"),
+    _row("rubygems-key", r"rubygems_[0-9a-f]{40,}+", "rubygems_", "rubygems_" + _HEX8 * 6, "rubygems_mirror"),
+    _row("crates-token", r"(?<![A-Za-z0-9_-])cio(?=[A-Za-z]{0,31}\d)[A-Za-z0-9]{32}(?![A-Za-z0-9_-])", "cio", "cio" + "aB3d" * 8, "preciousandothers"),
+    _row("circleci-token", r"CCI(?:PAT|PRJ)_[A-Za-z0-9]{16,}+_[0-9a-f]{32,}+", "CCIPAT_ CCIPRJ_", "CCIPAT_" + _MIXED + "_" + _HEX8 * 5, "CCIPAT_name"),
+    _row("buildkite-token", r"(?<![A-Za-z0-9])bk(?:ua|ct|pt|at)_[0-9a-f]{40}", "bkua_ bkct_ bkpt_ bkat_", "bkua_" + _HEX8 * 5, "bkua_name"),
+    _row("clojars-token", r"CLOJARS_[0-9a-f]{40,}+", "CLOJARS_", "CLOJARS_" + _HEX8 * 7, "CLOJARS_USERNAME"),
+    _row("sonar-token", r"(?<![A-Za-z0-9])sq[uap]_[0-9a-f]{40}", "squ_ sqa_ sqp_", "sqp_" + _HEX8 * 5, "sqp_solvers"),
+    _row("prefect-key", r"(?<![A-Za-z0-9])pn[ub]_[A-Za-z0-9]{32,}+", "pnu_ pnb_", "pnu_" + _MIXED + "aBcDeFgHi", "pnu_matics_of_the_hydraulic_kind_too"),
+    _row("readme-key", r"rdme_[a-z0-9A-Z]{40,}+", "rdme_", "rdme_" + _MIXED * 3, "rdme_file"),
+    _row("contentful-token", r"(?<![A-Za-z0-9])CFPAT-[A-Za-z0-9_-]{32,}+", "CFPAT-", "CFPAT-" + _MIXED * 2, "CFPAT-name"),
+    _row("typeform-token", r"(?<![A-Za-z0-9])tfp_[A-Za-z0-9_=.-]{40,}+", "tfp_", "tfp_" + _MIXED * 2, "tfp_name"),
+    _row("launchdarkly-key", r"(?<![A-Za-z0-9-])(?:sdk|mob|api)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "sdk- mob- api-",
+         "sdk-" + _HEX8 + "-4e5f-4a6b-8c7d-0a1b2c3d4e5f", "sdk-for-the-many-languages"),
+    _row("hubspot-token", r"(?<![A-Za-z0-9-])pat-[a-z]{2}\d-[0-9a-f]{8}-[0-9a-f-]{20,}+", "pat-", "pat-" + "na1-" + _HEX8 + "-4e5f-4a6b-8c7d-0a1b2c3d4e5f", "pat-terns-of-behaviour"),
+    _row("dropbox-token", r"(?<![A-Za-z0-9_.-])sl\.(?:u\.)?[A-Za-z0-9_-]{100,}+", "sl.", "sl." + _MIXED * 5, "ssl.create_default_context"),
+    _row("password-hash", r"\$(?:2[abxy]\$\d\d|apr1|[156]|argon2(?:id?|d)\$v=\d{1,3}\$m=[\d,a-z=]{1,40}|y\$[./A-Za-z0-9]{1,8})\$[./A-Za-z0-9+$]{20,}+", "$2 $apr1$ $1$ $5$ $6$ $argon2 $y$",
+         "$2b$12$" + _MIXED * 2, "$2 a month for each of them", Look.TEXT),
     # Messages and payments.
     _row("slack-token", r"xox[abeoprs](?:\.xox[bp])?-[A-Za-z0-9-]{16,}+|xapp-\d-[A-Za-z0-9-]{16,}+|xoxe\.xox[bp]-[A-Za-z0-9-]{16,}+",
          "xox xapp-", "xoxb" + "-1234567890-1234567890123-" + _MIXED, "xoxb-token"),
@@ -211,6 +281,13 @@ PATTERNS: tuple[Pattern, ...] = (
     _row("mailchimp-key", r"(?<![A-Za-z0-9])[0-9a-f]{32}-us\d{1,2}(?![A-Za-z0-9])", "-us", _HEX8 * 4 + "-us12", "bedrock-runtime-us-east-1"),
     _row("airtable-token", r"(?<![A-Za-z0-9])pat[A-Za-z0-9]{14}\.[0-9a-f]{64}", "pat", "patA1b2C3d4E5f6G7." + _HEX8 * 8, "path.of"),
     _row("facebook-token", r"(?<![A-Za-z0-9+])EAA[A-Z][A-Za-z0-9]{60,}+", "EAA", "EAAC" + _MIXED * 4, "EAAGLE"),
+    _row("resend-key", r"(?<![A-Za-z0-9])re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20,}+", "re_", "re_" + "aB3dE6gH_" + _MIXED, "re_index_the_tables_of_the_database"),
+    _row("plaid-token", r"(?<![A-Za-z0-9-])(?:access|public|link)-(?:sandbox|development|production)-[0-9a-f]{8}-[0-9a-f-]{20,}+", "-sandbox- -development- -production-",
+         "access-" + "sandbox-" + _HEX8 + "-4e5f-4a6b-8c7d-0a1b2c3d4e5f", "access-sandbox-for-the-team"),
+    _row("duffel-token", r"duffel_(?:live|test)_[A-Za-z0-9_-]{24,}+", "duffel_live_ duffel_test_", "duffel_" + "live_" + _MIXED, "duffel_test_key"),
+    _row("easypost-key", r"(?<![A-Za-z0-9])EZ[AT]K[A-Za-z0-9]{40,}+", "EZAK EZTK", "EZAK" + _MIXED * 2, "EZAKandmore"),
+    _row("flutterwave-key", r"FLW(?:SECK|PUBK)(?:_TEST)?-[0-9a-f]{12,}+", "FLWSECK FLWPUBK", "FLWSECK-" + _HEX8 * 4 + "-X", "FLWSECK_TEST-key"),
+    _row("frameio-token", r"(?<![A-Za-z0-9-])fio-u-[A-Za-z0-9_-]{40,}+", "fio-u-", "fio-u-" + _MIXED * 3, "fio-u-name"),
     _row("heroku-key", r"HRKU-[A-Za-z0-9_-]{30,}+", "HRKU-", "HRKU-" + "AA" + _MIXED * 2, "HRKU-name"),
     _row("age-key", r"AGE-SECRET-KEY-1[0-9A-Z]{50,}+", "AGE-SECRET-KEY-1", "AGE-SECRET-" + "KEY-1" + _UPPER * 4, "AGE-SECRET-KEY-1..."),
     # Shapes without an issuer.
@@ -224,26 +301,51 @@ PATTERNS: tuple[Pattern, ...] = (
          "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n" + _MIXED, "Private-Lines: none", Look.TEXT),
     _row("url-password", r"://[^\s/:@\"'<>\\\0?#\[]{0,128}:(?P<secret>[^\s/@\"'<>\\\0?#\[$%{][^\s/@\"'<>\\\0?#]{2,256}+)@", "://",
          "postgres://app:" + "hunter22" + "@db.example/app", "http://localhost:8080/user@example", Look.TEXT),
-    _row("bearer-token", r"(?<![a-z])bearer\s{1,3}(?=[a-z_.~+/=-]{0,127}\d)(?P<secret>[a-z0-9_.~+/=-]{16,}+)", "bearer",
+    _row("url-password", r"://(?=[a-z_-]{0,127}\d)(?P<secret>[a-z0-9_-]{20,}+)@", "://", "https://" + _MIXED + "@github.com/x.git", "https://example.com/a@b", Look.FOLDED),
+    _row("bearer-token", r"(?<![a-z])bearer\s{1,3}(?=[a-z_.~+/=-]{0,127}\d|[a-z]{24})(?P<secret>[a-z0-9_.~+/=-]{16,}+)", "bearer",
          "Authorization: Bearer " + _MIXED, "the bearer of bad-news-and-other-letters", Look.FOLDED),
     _row("basic-credentials", r"(?<![a-z])basic\s(?=[a-z+/=]{0,127}\d)(?P<secret>[a-z0-9+/]{12,}+={0,2})(?![a-z0-9_.-])", "basic ",
          "Authorization: Basic " + "dXNlcjpodW50ZXIyMg==", "basic understanding", Look.FOLDED),
     # Fields with a credential's name, in JSON, YAML, shells, headers, XML and forms.
-    _row("api-key", _field(r"key(?:[-_.]?id)?", 8), "key", '{"mistral_api_key": "' + _MIXED + '"}', '"api_key": "your-key-no-1"',
+    _row("api-key", _field(r"key(?:[-_.]?(?:id|base))?", 8), "key", '{"mistral_api_key": "' + _MIXED + '"}', '"api_key": "your-key-no-1"',
          Look.FOLDED, rf"(?:{_KEY_NAMES})[-_. ]?"),
     _row("api-key", _field("key", 24, r"(?=[a-z0-9_]{24})"), "key", "key=" + _MIXED, '"key": "2024-01-01"', Look.FOLDED, _ALONE),
     _row("api-key", _field("key", 20, r"(?=[a-z0-9]{20})"), "key", "HOUSE_KEY=" + _MIXED, "cache_key=user-profile-1-page-2-of-3", Look.FOLDED, "_"),
     _row("token", _field("token", 8), "token", "SLACK_BOT_TOKEN=" + "abc123def456", '"completion_tokens": 12345678',
          Look.FOLDED, rf"(?:{_TOKEN_NAMES})[-_. ]?"),
     _row("token", _field("token", 16), "token", '"token": "' + _MIXED + '"', '"token": " information"', Look.FOLDED, _ALONE),
-    _row("token", _field("token", 20), "token", 'GITEA_TOKEN="' + _MIXED + '"', '"next_page_token": "page2"', Look.FOLDED, "[a-z0-9]_"),
+    _row("token", _field("token", 20), "token", 'GITEA_TOKEN="' + _MIXED + '"', '"next_page_token": "page2"', Look.FOLDED, "[a-z0-9][_-]"),
+    _row("api-key", _any("key", 16, "[a-z]"), "key", '"api_key": "' + 'abcdefghijklmnopqrst"', '"api_key": "required"', Look.FOLDED, rf"(?:{_KEY_NAMES})[-_. ]?"),
+    _row("token", _any("token", 16, "[a-z]"), "token", '"access_token":"' + 'abcdefghijklmnopqrst"', '"token": "information"', Look.FOLDED),
+    _row("secret", _any("secret", 8, "[a-z]"), "secret", '"client_secret":"' + 'abcdefghijklmnop"', '"secret": "required"', Look.FOLDED, r"[-_.][a-z]{0,8}|client|[\"'\s;&?,]"),
+    # Words that go before a value in a sentence, on a command line, in an error message.
+    _row("api-key", r"api[-_ ]?keys?(?: provided| is| was|:){1,2} {1,2}(?=[a-z_-]{0,127}\d)(?P<secret>[a-z0-9_-]{20,}+)", "key",
+         "Incorrect API key provided: " + _MIXED, "your API key is invalid", Look.FOLDED),
+    _row("api-key", r"(?:key|token|secret)[ =](?=[\"']?[a-z_.-]{0,127}\d)(?P<secret>[^\s\"'\\<>$(){}\[\]`]{16,}+)", "key token secret",
+         "--api-key " + _MIXED, "--token-limit 4096", Look.FOLDED, r"--[a-z-]{0,20}"),
+    _row("password", r"passw(?:or)?d[ =](?=[\"']?[^\s\d]{0,64}\d)(?P<secret>[^\s\"'\\<>$(){}\[\]`-][^\s\"'\\<>$(){}\[\]`]{5,}+)", "passw",
+         "mysql --password " + "hunter22", "--password PROMPT", Look.FOLDED, r"--[a-z-]{0,20}"),
+    _row("password", r"(?<![a-z])passw(?:or)?d(?: is|:)? (?=[a-z]{0,31}\d)(?P<secret>[a-z0-9!@#%^*_+-]{8,}+)(?![a-z0-9.])", "passw",
+         "the password is " + "hunter22x", "the password 8 characters", Look.FOLDED),
+    _row("password", r"\s(?:-u|--user) [\"']?[a-z0-9._@-]{1,64}:(?=\d{0,16}[a-z])(?P<secret>[^\s\"'\\<>$(){}\[\]`:]{6,}+)", "-u --user",
+         "curl -u app:" + "hunter22 https://h.example", "docker run -u 1000:1000 image", Look.FOLDED),
     _row("secret", _field(r"secret(?:[-_.]?value)?", 8), "secret", "CLIENT_SECRET=" + "a1b2c3d4e5", '"secret": "of-the-island"', Look.FOLDED),
     _row("password", _field("passw(?:or)?d", 6), "passw", "db_password: " + "hunter22", '"password": {"type": "string"}', Look.FOLDED),
     _row("password", _field("pwd", 6), "pwd", "Server=db;Uid=app;Pwd=" + "hunter22;", "pwd: /home", Look.FOLDED),
+    _row("password", _field("pass", 6, reach=24), "pass", "DB_PASS=" + "hunter22", '"pass": "all 12 tests"', Look.FOLDED, r"[^a-z]"),
+    _row("password", _any("(?:passw(?:or)?d|passphrase|pwd)", 6), "passw passphrase pwd", '"password": "' + 'onlyletters"', '"password": "string"', Look.FOLDED),
+    _row("password", rf"passw(?:or)?d{_LINE}", "passw", "user: app\npassword: " + "swordfishes\n", "password: required\n", Look.FOLDED, r"(?:\A|\n)[ \t-]*[a-z_.-]{0,20}"),
+    _row("password", rf"""(?:passw(?:or)?d|passphrase)["']\s{{0,3}}[:=]\s{{0,3}}["'](?![^"'\\\x00-\x1f]{{0,128}}(?:{_SENTENCE}))(?P<secret>[^"'\\\x00-\x1f]{{8,128}}+)(?=["'])""", "passw passphrase",
+         '"password": "' + 'correct horse battery staple"', '"password": "Must have 8 characters"', Look.FOLDED),
     _row("password", _field("passphrase", 6), "passphrase", '"passphrase": "' + 'hunter22"', '"passphrase": ""', Look.FOLDED),
     _row("password", _field("passcode", 6), "passcode", "passcode=" + "hunter22", "passcode=<code>", Look.FOLDED),
     _row("credential", _field("credentials?", 12), "credential", '"credential": "' + _MIXED + '"', '"credentials": "include"', Look.FOLDED),
     _row("credential", _field("authorization", 12), "authorization", "X-Amz-Authorization: " + _MIXED, '"authorization": "required-by-law"', Look.FOLDED),
+    _row("credential", r"""["']auth["']\s{0,3}:\s{0,3}["'](?P<secret>[a-z0-9+/]{12,}+={0,2})(?=["'])""", "auth", '{"auth": "' + 'dXNlcjpodW50ZXIyMg=="}', '"auth": "none"', Look.FOLDED),
+    _row("cookie", r"""cookie["']?\s{0,3}[:=,]\s{0,3}["']?[^\s=;,"'\\\x00-\x1f]{1,64}=(?=[a-z_.%-]{0,127}\d)(?P<secret>[^\s;,"'\\\x00-\x1f]{16,}+)""", "cookie",
+         "Set-Cookie: sid=" + _MIXED + "; Path=/", "cookie: theme=dark", Look.FOLDED),
+    _row("session", r"(?<![a-z])(?:phpsessid|jsessionid|asp\.net_sessionid|connect\.sid|laravel_session|_session)=(?P<secret>[a-z0-9%._-]{16,}+)", "sessid= sessionid= connect.sid= _session=",
+         "PHPSESSID=" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ", "_session=short", Look.FOLDED),
     _row("credential", _field("_auth", 12), "_auth", "//registry/:_auth=" + _MIXED, "needs_auth=true", Look.FOLDED),
     _row("session", _field("session_?id", 16), "session", "sessionid=" + _MIXED, "session_id: 12", Look.FOLDED),
 )  # fmt: skip
