@@ -14,9 +14,10 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]  # the groups, and the project as it stands here
 
 import bench_cassette  # noqa: E402 - found by the line above
+import bench_scrub  # noqa: E402 - the same
 from bench_row import Row  # noqa: E402
 
-GROUPS: dict[str, Callable[[], Iterator[Row]]] = {"cassette": bench_cassette.rows}
+GROUPS: dict[str, Callable[[], Iterator[Row]]] = {"cassette": bench_cassette.rows, "scrub": bench_scrub.rows}
 
 
 def main(names: list[str]) -> int:

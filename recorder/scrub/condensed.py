@@ -37,9 +37,9 @@ _NUMBER = re.compile(rb"[0-9.eE+-]+|true|false|null")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condensed:
-    """`text`: the lines in their order, as far as they are new. `columns`: what the strings of the frames add up to."""
+    """`parts`: the lines in their order, as far as they are new. `columns`: what the strings of the frames add up to."""
 
-    text: bytes = field(repr=False)
+    parts: tuple[bytes, ...] = field(repr=False)
     columns: tuple[bytes, ...] = field(repr=False)
     frames: int
     """How many JSON objects were added up."""
@@ -170,7 +170,7 @@ class _Condenser:
                 seen.add(line)
         if not self._exact():
             return None
-        return Condensed(text=b"\n".join(parts), columns=tuple(dict.fromkeys(self._columns())), frames=self._frames)
+        return Condensed(parts=tuple(parts), columns=tuple(dict.fromkeys(self._columns())), frames=self._frames)
 
     def _take(self, lines: list[bytes], at: int, parts: list[bytes]) -> int:
         for template in self._templates:

@@ -40,6 +40,7 @@ _MOST_UNPACKED = 1 << 20
 """Bytes that compressed text inside a text may come to, to be searched."""
 _MOST_KNOWN = 4096
 _LONGEST_KNOWN = 256
+_LARGEST_KNOWN = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +108,8 @@ class Finder:
         self._learned = learned
         self._expressions = tuple(expressions)
         rows = tuple(patterns)
-        self._rows = {
-            look: tuple((anchor, row) for row in rows if row.look is look for anchor in row.anchors) for look in Look
-        }
-        self._clean: tuple[int, set[bytes]] = (0, set())
+        self._rows = {look: _by_anchor(row for row in rows if row.look is look) for look in Look}
+        self._clean = _Clean(learned=0)
 
     def suspects(self, body: bytes) -> bool:
         """Whether there is anything to be found in a body, or in what its pieces add up to if it is a stream.
@@ -120,7 +119,7 @@ class Finder:
         """
         condensed = self._condensed(body)
         if condensed is not None:
-            return bool(self.hits(b"\n".join((condensed.text, *condensed.columns))))
+            return self._suspects_condensed(condensed)
         return bool(self.hits(body)) or (is_stream(body) and any(map(self.hits, texts(body))))
 
     def suspects_rendered(self, rendered: bytes, bodies: Iterable[bytes]) -> bool:
@@ -128,11 +127,21 @@ class Finder:
         condensed = self._condensed(_as_lines(rendered))
         if condensed is None:
             return bool(self.hits(rendered)) or any(map(self.suspects, bodies))
-        if self.hits(b"\n".join((condensed.text, *condensed.columns))):
+        if self._suspects_condensed(condensed):
             return True
         # Where all frames were seen as lines of the rendered text, its columns are those of the bodies.
         frames = sum(map(_frames, bodies))
         return condensed.frames < frames and any(map(self.suspects, bodies))
+
+    def _suspects_condensed(self, condensed: Condensed) -> bool:
+        """What was searched before, for the scrubber or for the gate behind it, is the same text and says the same."""
+        clean = self._known_clean()
+        parts = [part for part in (*condensed.parts, *condensed.columns) if part not in clean.texts]
+        if self.hits(b"\n".join(parts)):
+            return True
+        for part in parts:
+            clean.add(part)
+        return False
 
     def _condensed(self, text: bytes) -> Condensed | None:
         return condense(text) if len(text) >= _LEAST_CONDENSED and self._condensable() else None
@@ -143,7 +152,13 @@ class Finder:
 
     def hits(self, text: bytes) -> list[Hit]:
         """Every secret in `text`, in order, none overlapping another."""
-        return self._hits(text, 0)
+        clean = self._known_clean()
+        if text in clean.texts:
+            return []
+        found = self._hits(text, 0)
+        if not found:
+            clean.add(text)
+        return found
 
     def kind(self, value: bytes) -> str:
         """What to call a value that is a secret because of where it stands."""
@@ -209,7 +224,7 @@ class Finder:
         for look, where in ((Look.RUN, joined), (Look.TEXT, text), (Look.FOLDED, text.lower())):
             # A comprehension, and no generator: this is the inner loop of all searching.
             if where:
-                found += [row for anchor, row in self._rows[look] if anchor in where]
+                found += [row for anchor, rows in self._rows[look].items() if anchor in where for row in rows]
         return list(dict.fromkeys(found))
 
     def _matches(self, text: bytes) -> Iterator[Hit]:
@@ -231,7 +246,7 @@ class Finder:
             yield replace(hit, start=start, end=end, wraps=wraps)
 
     def _inside_runs(self, text: bytes, found: dict[bytes, list[int]], depth: int) -> Iterator[Hit]:
-        clean = self._known_clean()
+        clean = self._known_clean().runs
         for run, starts in found.items():
             if run in clean:
                 continue
@@ -272,26 +287,50 @@ class Finder:
         or that come from reading what was in front of the base64: so its row is tried with a NUL there too."""
         hits = self._hits(text, depth + 1)
         joined = b" ".join(views.runs(text))
-        for anchor, row in self._rows[Look.RUN]:
+        for anchor, rows in self._rows[Look.RUN].items():
             if anchor in joined:
                 free = bytearray(text)
                 at = text.find(anchor, 1)
                 while at > 0:
                     free[at - 1] = 0
                     at = text.find(anchor, at + 1)
-                hits += _row_hits([row], mask(bytes(free)))
+                hits += _row_hits(rows, mask(bytes(free)))
         return merged(hits)
 
-    def _known_clean(self) -> set[bytes]:
-        """Runs (ids, names of models) that were read as base64 and hex and had nothing in them; they come again."""
-        learned, clean = self._clean
-        if learned != len(self._learned) or len(clean) > _MOST_KNOWN:
-            clean = set()
-            self._clean = (len(self._learned), clean)
+    def _known_clean(self) -> _Clean:
+        clean = self._clean
+        if clean.learned != len(self._learned) or clean.is_full():
+            clean = self._clean = _Clean(learned=len(self._learned))
         return clean
 
 
-def _row_hits(rows: list[Pattern], text: bytes) -> Iterator[Hit]:
+@dataclass(slots=True, kw_only=True)
+class _Clean:
+    """What had nothing in it when so many values had been learned, and comes again: texts (headers, bodies that the gate
+    sees once more), and runs (ids, names of models) that were read as base64 and hex."""
+
+    learned: int
+    texts: set[bytes] = field(default_factory=set, repr=False)
+    runs: set[bytes] = field(default_factory=set, repr=False)
+    size: int = 0
+
+    def add(self, text: bytes) -> None:
+        self.texts.add(text)
+        self.size += len(text)
+
+    def is_full(self) -> bool:
+        return self.size > _LARGEST_KNOWN or len(self.texts) > _MOST_KNOWN or len(self.runs) > _MOST_KNOWN
+
+
+def _by_anchor(rows: Iterable[Pattern]) -> dict[bytes, tuple[Pattern, ...]]:
+    found: dict[bytes, tuple[Pattern, ...]] = {}
+    for row in rows:
+        for anchor in row.anchors:
+            found[anchor] = (*found.get(anchor, ()), row)
+    return found
+
+
+def _row_hits(rows: Iterable[Pattern], text: bytes) -> Iterator[Hit]:
     for row in rows:
         for start, end in row.spans(text.lower() if row.look is Look.FOLDED else text):
             yield Hit(start=start, end=end, rule=row.name, secret=text[start:end])
