@@ -109,7 +109,12 @@ def has_terminal_frame(body: bytes, content_type: str) -> bool:
     """
     if not is_event_stream(content_type) or all(body.rfind(sign) < 0 for sign in (_DONE, *_TERMINAL_SIGNS)):
         return False
-    return any(_is_terminal(body, event) for event in last_events(body, _LAST_EVENTS))
+    return _terminal_start(body) is not None
+
+
+def _terminal_start(body: bytes) -> int | None:
+    """The byte at which the terminal frame's event starts, None where there is none."""
+    return next((event.start for event in last_events(body, _LAST_EVENTS) if _is_terminal(body, event)), None)
 
 
 def lacks_terminal_frame(body: bytes) -> bool:
@@ -125,25 +130,31 @@ def lacks_terminal_frame(body: bytes) -> bool:
 class TerminalWatch:
     """The same for a stream that is still coming: `feed` it each piece, and it says whether the stream is over.
 
-    A piece costs a search in it; only an event in which a terminal frame's name was found is parsed.
+    A piece costs a search in it; only an event in which a terminal frame's name was found is parsed. `start`: of the
+    piece that was fed last, the byte at which the terminal frame's event starts in it, if the stream is over.
     """
 
-    __slots__ = ("_open", "_over", "_suspect")
+    __slots__ = ("_open", "_over", "_suspect", "start")
 
     def __init__(self) -> None:
         self._open = bytearray()  # from the start of the event that is coming
         self._suspect = False
         self._over = False
+        self.start = 0
 
     def feed(self, data: bytes) -> bool:
         """Whether the terminal frame has come, with this piece or before."""
+        self.start = 0
         if self._over or len(self._open) > _LONGEST_WATCHED:
             return self._over
-        seen = max(0, len(self._open) - _LONGEST_SIGN)
+        before = len(self._open)
+        seen = max(0, before - _LONGEST_SIGN)
         self._open += data
         self._suspect = self._suspect or any(self._open.find(sign, seen) >= 0 for sign in (_DONE, *_TERMINAL_SIGNS))
         if self._suspect and (b"\n" in data or b"\r" in data):
-            self._over = has_terminal_frame(bytes(self._open), "text/event-stream")
+            found = _terminal_start(bytes(self._open))
+            self._over = found is not None
+            self.start = max(0, (found or 0) - before)
         whole = whole_until(self._open, seen)
         if whole is not None:
             del self._open[:whole]

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-_STAMP = re.compile(rb'"sent":"(\d{20})"')
+_STAMP = re.compile(rb'"sent":\[(\d{7}),(\d{9})\]')
 _BODY = json.dumps(
     {"model": "x-ai/grok-code-fast-1", "messages": [{"role": "user", "content": "How is the weather in Florence?"}]}
 ).encode()
@@ -63,7 +63,7 @@ class Connection:
         left -= 0 if body else len(first)
         piece = first
         while True:
-            late += [now - int(sent) for sent in _STAMP.findall(piece)]
+            late += [now - int(seconds + rest) for seconds, rest in _STAMP.findall(piece)]
             if piece.endswith(b"0\r\n\r\n") if chunked else left <= 0:
                 return to_first, late
             piece = self._receive()

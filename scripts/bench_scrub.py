@@ -36,7 +36,9 @@ _FRAME = 245  # bytes of a chunk without its words
 _LETTERS = "eeeettttaaoonnrrsshhllddiicmufpgwybvk"
 HERE = Path(__file__).resolve()
 KEY = "sk-or-" + "v1-" + "0a1b2c3d" * 8
-_QUESTION = json.dumps({"model": "x-ai/grok-code-fast-1", "stream": True, "messages": [{"role": "user", "content": "?"}]})
+_QUESTION = json.dumps(
+    {"model": "x-ai/grok-code-fast-1", "stream": True, "messages": [{"role": "user", "content": "?"}]}
+)
 
 
 def rows() -> Iterator[Any]:

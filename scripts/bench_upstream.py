@@ -21,7 +21,9 @@ from pathlib import Path
 import trustme
 
 CHUNK = 330  # bytes, as OpenRouter's are
-STAMP = b'"sent":"%020d"'  # nanoseconds of the monotonic clock, which processes of one machine share
+# Seconds and nanoseconds of the monotonic clock, which processes of one machine share. In two, because a long number
+# that is new in every chunk would be one more run of characters to search, which no real stream has.
+STAMP = b'"sent":[%07d,%09d]'
 _END = b"data: [DONE]\n\n"
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nCache-Control: no-cache\r\nServer: bench\r\n%b\r\n\r\n"
 
@@ -88,7 +90,7 @@ def _answer(link: ssl.SSLSocket, target: str) -> None:
     for number in range(chunks):
         if pause and (wait := began + number * pause / 1e6 - time.monotonic()) > 0:
             time.sleep(wait)
-        link.sendall(before + STAMP % time.monotonic_ns() + after)
+        link.sendall(before + STAMP % divmod(time.monotonic_ns(), 10**9) + after)
     link.sendall(b"%x\r\n%b\r\n0\r\n\r\n" % (len(_END), _END))
 
 
@@ -99,9 +101,9 @@ def _event(size: int) -> tuple[bytes, bytes]:
         b'"object":"chat.completion.chunk","created":1758707375,'
     )
     delta = b',"choices":[{"index":0,"delta":{"role":"assistant","content":"%b"},"finish_reason":null}]}\n\n'
-    fill = size - len(before) - len(STAMP % 0) - len(delta % b"")
+    fill = size - len(before) - len(STAMP % (0, 0)) - len(delta % b"")
     after = delta % (b" weather" * (fill // 8 + 1))[:fill]
-    assert len(before) + len(STAMP % 0) + len(after) == size
+    assert len(before) + len(STAMP % (0, 0)) + len(after) == size
     return b"%x\r\n%b" % (size, before), after + b"\r\n"
 
 

@@ -33,10 +33,10 @@ from recorder.capture import Capture, Exchange
 from recorder.config import nearest
 from recorder.errors import ProxyError, RecorderError, UsageError
 from recorder.proxy import connections, routing, wire
+from recorder.proxy.chunks import read_chunks_together
 from recorder.proxy.interim import leave_interim
 from recorder.proxy.own_errors import OwnErrors
 from recorder.proxy.tee import Tee, deliver_held
-from recorder.proxy.trailers import leave_trailers
 from recorder.recording import Recorded, Summary
 from recorder.recordings import Recordings
 from recorder.session import check_name, name_for
@@ -137,7 +137,7 @@ class RecordAddon:
 
     def load(self, loader: Loader) -> None:
         deliver_held()
-        leave_trailers()
+        read_chunks_together()
         leave_interim()
         sys.setswitchinterval(_TURN)
         logging.getLogger("mitmproxy").addHandler(self._own_errors)
@@ -505,7 +505,8 @@ def _configure_mitmdump(settings: Settings) -> None:
         options.update(allow_hosts=[host.pattern for host in settings.hosts])
     if not options.has_changed("connection_strategy"):
         options.update(connection_strategy="lazy")
-    if not options.has_changed("flow_detail"):  # mitmdump's own lines show URLs as they were sent, keys and all
+    if "flow_detail" in options and not options.has_changed("flow_detail"):
+        # mitmdump's own lines show URLs as they were sent, keys and all.
         options.update(flow_detail=0)
 
 

@@ -22,6 +22,7 @@ from mitmproxy.proxy.layers.http._events import RequestProtocolError, ResponseDa
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
 from recorder.capture import Capture
+from recorder.sse import TerminalWatch
 
 LONGEST_HOLD = 0.25  # seconds; servers end a stream in the same moment as they say that it is over
 
@@ -44,7 +45,7 @@ class Tee:
         *,
         zero: int,
         length: int | None,
-        watch: Callable[[bytes], bool] | None = None,
+        watch: TerminalWatch | None = None,
         failed: Callable[[BaseException], None],
     ) -> None:
         self._capture = capture
@@ -72,10 +73,11 @@ class Tee:
             if self._left is not None and self._left <= 0:
                 self.held.append(data)
                 return ()
-            if self.held or (self._watch and self._watch(data)):
-                self.held.append(data)
+            if self._watch and self._watch.feed(data):
+                start = self._watch.start
+                self.held.append(data[start:])
                 self.alarm = self.alarm or commands.RequestWakeup(LONGEST_HOLD)
-                return ()
+                return (data[:start],) if start else ()
             return (data,) if data else ()
         except Exception as error:  # noqa: BLE001 - raised here, mitmproxy would drop the piece and carry on
             self.shut = True
@@ -149,8 +151,8 @@ def _killed(stream: HttpStream) -> bool:
 
 
 def deliver_held() -> None:
-    """Teach mitmproxy to send what a tee holds. With `trailers.py` and `interim.py` all that we change in it; twice is
-    as good as once.
+    """Teach mitmproxy to send what a tee holds. With `chunks.py` and `interim.py` all that we change in it; twice is as
+    good as once.
 
     There is no hook between the last piece and the end, and the callable that sees the pieces cannot wait. Without this
     the choice would be to hold back whole bodies, to do the writing on the event loop, or to write after the client has

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Callable
 
 from mitmproxy import http
 
@@ -64,33 +63,41 @@ def announced_length(flow: http.HTTPFlow) -> int | None:
     return int(value) if value.isdecimal() else None
 
 
-class _Watch:
-    """The watch of a stream in any coding. One that cannot be decoded is not watched on; recording it will tell why."""
+class _DecodingWatch(TerminalWatch):
+    """The watch of a compressed stream. One that cannot be decoded is not watched on; recording it will tell why.
 
-    __slots__ = ("_decoder", "_watch")
+    `start` is always 0: where in a compressed piece an event starts, nobody can say.
+    """
+
+    __slots__ = ("_decoder",)
 
     def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
         self._decoder: Decoder | None = decoder
-        self._watch = TerminalWatch()
 
     def feed(self, data: bytes) -> bool:
         if self._decoder is None:
             return False
         try:
-            return self._watch.feed(self._decoder.feed(data))
+            over = super().feed(self._decoder.feed(data))
         except BodyError:
             self._decoder = None
             return False
+        self.start = 0
+        return over
 
 
-def terminal_watch(flow: http.HTTPFlow) -> Callable[[bytes], bool] | None:
-    """Of an event stream: called with each piece, it says whether the terminal frame has come. None of all others."""
+def terminal_watch(flow: http.HTTPFlow) -> TerminalWatch | None:
+    """Of an event stream, in whatever coding; None of all others."""
     assert flow.response is not None
     headers = flow.response.headers
     if not is_event_stream(headers.get("content-type", "")):
         return None
+    coding = headers.get("content-encoding", "")
+    if coding.strip().lower() in ("", "identity"):
+        return TerminalWatch()
     try:
-        return _Watch(Decoder(headers.get("content-encoding", ""), limit=_MOST_WATCHED)).feed
+        return _DecodingWatch(Decoder(coding, limit=_MOST_WATCHED))
     except BodyError:  # a coding that nobody knows
         return None
 

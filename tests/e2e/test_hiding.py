@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from recorder.encoding import decode
 from recorder.model import Fields, Interaction, Request, Response
 from tests.e2e.cassettes import interactions
 from tests.e2e.hiding.canned import Canned, serving
-from tests.e2e.hiding.cases import HOST, REFUSED, Case, converse, everything, files_below, replies, table, whole, wider
+from tests.e2e.hiding.cases import HOST, REFUSED, Case, converse, files_below, replies, table, whole, wider
 from tests.e2e.hiding.leaks import leaks
 from tests.e2e.hiding.places import KEPT
 from tests.e2e.processes import Launcher, RecorderProcess, launching
@@ -108,7 +107,8 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
     cases = [
         case
         for case in whole()
-        if case.kind.name in {"OpenRouter", "short"} and (case.encoding in {"raw", "base64"} or case.place in {"path", "UTF-16"})
+        if case.kind.name in {"OpenRouter", "short"}
+        and (case.encoding in {"raw", "base64"} or case.place in {"path", "UTF-16"})
     ]
     (tmp_path / "a.yaml").write_bytes(dumps(Cassette(interactions=tuple(map(_as_it_came, cases)), layout=GO_VCR)))
     found = leaks(files_below(tmp_path), [case.sought for case in cases])
@@ -143,9 +143,7 @@ def test_nothing_is_left_in_the_logs_of_mitmdump_at_debug_level(tmp_path: Path, 
     assert [] == leaks(files_below(tmp_path), [case.sought for case in cases])
 
 
-def test_nothing_is_left_of_a_recorder_that_was_killed_and_of_a_torn_cassette(
-    tmp_path: Path, certs: Path
-) -> None:
+def test_nothing_is_left_of_a_recorder_that_was_killed_and_of_a_torn_cassette(tmp_path: Path, certs: Path) -> None:
     cases = [case for case in table() if case.kind.name == "password"]
     with serving(replies(cases)) as canned, launching(tmp_path, certs) as launch:
         killed = launch(*options(canned))

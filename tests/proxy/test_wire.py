@@ -192,7 +192,7 @@ def test_the_terminal_frame_is_seen_in_every_coding(coding: str, sent: bytes) ->
     watch = wire.terminal_watch(flow(headers=headers))
     assert watch is not None
     cut = len(sent) // 2
-    assert [False, True, True] == [watch(sent[:cut]), watch(sent[cut:]), watch(b"")]
+    assert [False, True, True] == [watch.feed(sent[:cut]), watch.feed(sent[cut:]), watch.feed(b"")]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_stream_that_is_not_in_its_coding_or_is_a_bomb_is_not_watched_on(sent:
     headers = ((b"Content-Type", b"text/event-stream"), (b"Content-Encoding", b"gzip"))
     watch = wire.terminal_watch(flow(headers=headers))
     assert watch is not None
-    assert [False, False] == [watch(sent), watch(coded("gzip", PLAIN))]
+    assert [False, False] == [watch.feed(sent), watch.feed(coded("gzip", PLAIN))]
 
 
 def test_a_refusal_is_an_error_that_sdks_can_read() -> None:

@@ -45,7 +45,9 @@ MORE_ENCODINGS: dict[str, Callable[[str], str]] = {
         json.dumps({"user": "somebody", "api": {"key": secret}, "more": list(range(20))}).encode()
     ).decode(),
     "base64 of UTF-16": lambda secret: base64.b64encode(secret.encode("utf-16-le")).decode(),
-    "base64 of gzip": lambda secret: base64.b64encode(gzip.compress(f"{secret}\n{secret}\n".encode(), mtime=0)).decode(),
+    "base64 of gzip": lambda secret: base64.b64encode(
+        gzip.compress(f"{secret}\n{secret}\n".encode(), mtime=0)
+    ).decode(),
     "base64 in lines": lambda secret: base64.encodebytes(f"user={secret}&rest={'x' * 60}".encode()).decode(),
     "hex, upper case": lambda secret: secret.encode().hex().upper(),
     "hex, \\x": lambda secret: "".join(f"\\x{code:02x}" for code in secret.encode()),

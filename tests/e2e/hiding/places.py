@@ -111,7 +111,8 @@ def _lines(text: str) -> tuple[bytes, ...]:
 
 def _form(name: str, text: str) -> Exchanged:
     return Exchanged(
-        headers=(("Content-Type", "application/x-www-form-urlencoded"),), body=f"alt=sse&{name}={_url(text)}&n=1".encode()
+        headers=(("Content-Type", "application/x-www-form-urlencoded"),),
+        body=f"alt=sse&{name}={_url(text)}&n=1".encode(),
     )
 
 
@@ -142,9 +143,7 @@ def _gzip(data: bytes) -> bytes:
 def _gzip_stream(text: str) -> Exchanged:
     packer = zlib.compressobj(wbits=31)
     pieces = [packer.compress(event) + packer.flush(zlib.Z_SYNC_FLUSH) for event in _deltas(text)]
-    return Exchanged(
-        pieces=(*pieces, packer.flush()), answer_headers=(*_STREAM, ("Content-Encoding", "gzip"))
-    )
+    return Exchanged(pieces=(*pieces, packer.flush()), answer_headers=(*_STREAM, ("Content-Encoding", "gzip")))
 
 
 PLACES: dict[str, Place] = {
@@ -171,9 +170,12 @@ MORE_PLACES: dict[str, Place] = {
     "?sig=": lambda text: Exchanged(method="GET", target=f"/v1?sv=2024-01-01&sig={_url(text)}&se=1", body=b""),
     "token of a form": lambda text: _form("access_token", text),
     "redirect": lambda text: Exchanged(
-        status="307 Temporary Redirect", answer_headers=(("Location", f"https://h.example/cb#access_token={_url(text)}"),)
+        status="307 Temporary Redirect",
+        answer_headers=(("Location", f"https://h.example/cb#access_token={_url(text)}"),),
     ),
-    "link": lambda text: Exchanged(answer_headers=(("Link", f'<https://h.example/?page=2&k={_url(text)}>; rel="next"'),)),
+    "link": lambda text: Exchanged(
+        answer_headers=(("Link", f'<https://h.example/?page=2&k={_url(text)}>; rel="next"'),)
+    ),
     "reason": lambda text: Exchanged(status=f"401 Bad key {_line(text)}"),
     "error": lambda text: Exchanged(
         status="401 Unauthorized",

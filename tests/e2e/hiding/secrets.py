@@ -83,7 +83,11 @@ KINDS = (
     Kind(name="Slack", make=lambda c: f"xox{'b'}-{_some(c, 12, string.digits)}-{_some(c, 24)}"),
     _kind("Stripe", "sk_" + "live_", 24),
     Kind(name="JWT", make=_jwt),
-    Kind(name="password", make=lambda chance: f'p"{_some(chance, 4)}\\d/<&>+%41{_some(chance, 3)} é={_some(chance, 3)}', shapeless=True),
+    Kind(
+        name="password",
+        make=lambda chance: f'p"{_some(chance, 4)}\\d/<&>+%41{_some(chance, 3)} é={_some(chance, 3)}',
+        shapeless=True,
+    ),
 )
 """Those of the table: 21."""
 

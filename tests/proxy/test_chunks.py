@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from recorder.proxy.chunks import read_chunks_together
 from recorder.proxy.tee import deliver_held
-from recorder.proxy.trailers import leave_trailers
 from tests.proxy import wiring
 from tests.proxy.wiring import Wire, tee_for
 
@@ -16,7 +16,7 @@ BODY = b"2\r\nab\r\n0\r\nX-End: 1\r\n\r\n"
 @pytest.fixture
 def wired() -> Wire:
     deliver_held()
-    leave_trailers()
+    read_chunks_together()
     return Wire(options=wiring.options(), tee=tee_for)
 
 
