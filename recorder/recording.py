@@ -10,14 +10,14 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from recorder import gohttp, usage, wording
 from recorder.capture import Exchange, WireResponse
-from recorder.model import Interaction
+from recorder.model import Interaction, Request
 from recorder.scrub import Rule, Scrubber, environment_credentials
 from recorder.session import cassette_path
 from recorder.settings import Settings
@@ -111,6 +111,18 @@ class Summary:
             self.cost = (self.cost or 0.0) + recorded.usage.cost
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An exchange that is scrubbed and rendered, and not yet on disk."""
+
+    exchange: Exchange
+    request: Request
+    code: int
+    rendered: Rendered
+    usage: Usage
+    incomplete: str
+
+
 class Recording:
     """Holds the cassette's lock from `start` to `stop`."""
 
@@ -119,7 +131,8 @@ class Recording:
         self._session = session
         self._store = store
         self._scrubber = scrubber
-        self._lock = threading.Lock()
+        self._disk = threading.Lock()  # held over a sync
+        self._following = threading.Lock()
         self._unlearned: set[str] = set()
         self._redirects: deque[Exchange] = deque(maxlen=_REDIRECTS_KEPT)
         self.summary = Summary(session=session, path=store.path)
@@ -148,36 +161,46 @@ class Recording:
 
     def record(self, exchange: Exchange) -> Recorded:
         """Bring one exchange to disk; when this returns it is there, whole and scrubbed."""
+        return self.commit([self.prepare(exchange)])[0]
+
+    def prepare(self, exchange: Exchange) -> Prepared:
+        """Decode, scrub and render one exchange: the part that computes, and waits for nothing."""
         seen = gohttp.interaction(exchange, redirected=self._is_redirected(exchange), opaque=self._allow_opaque)
         incomplete = _fault(exchange, seen)
         self._note_unlearned(self._scrubber.learn(exchange))
         clean = self._scrubber.scrub(seen)
         rendered = self._store.render(clean, incomplete=bool(incomplete))
         self._scrubber.check(clean, rendered.text)
-        told = usage.of(clean.interaction)
-        first_token = usage.time_to_first_token(exchange)
-        with self._lock:
-            number = self._append(rendered, exchange, incomplete)
-            recorded = Recorded(
-                session=self._session,
-                id=number,
-                method=clean.interaction.request.method,
-                url=clean.interaction.request.url,
-                code=clean.interaction.response.code,
-                usage=told,
-                first_byte=exchange.duration if exchange.response else None,
-                first_token=first_token,
-                total=exchange.ended,
-                incomplete=incomplete,
-            )
-            self.summary.count(recorded)
-        return recorded
+        return Prepared(
+            exchange=exchange,
+            request=clean.interaction.request,
+            code=clean.interaction.response.code,
+            rendered=rendered,
+            usage=usage.of(clean.interaction),
+            incomplete=incomplete,
+        )
+
+    def commit(self, finished: Sequence[Prepared]) -> list[Recorded]:
+        """Bring them to disk, those that are whole for the price of one sync; when this returns all of them are there.
+
+        Where it raises, some may be, and none is told of: the session has failed.
+        """
+        with self._disk:
+            whole = [each for each in finished if not each.incomplete]
+            ids = iter(self._store.append_many([(each.rendered, each.exchange.began) for each in whole]))
+            told = [
+                self._recorded(each, self._append_incomplete(each) if each.incomplete else next(ids))
+                for each in finished
+            ]
+            for recorded in told:
+                self.summary.count(recorded)
+        return told
 
     def _is_redirected(self, exchange: Exchange) -> bool:
         """Whether a Go client made this request by itself. Its redirect was here first: a client follows what it has
         seen the end of, and that is on disk.
         """
-        with self._lock:
+        with self._following:
             followed = next((each for each in self._redirects if gohttp.follows(exchange.request, each)), None)
             if followed is not None:
                 self._redirects.remove(followed)
@@ -185,11 +208,25 @@ class Recording:
                 self._redirects.append(_without_bodies(exchange))
         return followed is not None
 
-    def _append(self, rendered: Rendered, exchange: Exchange, incomplete: str) -> int:
-        if not incomplete:
-            return self._store.append_many([(rendered, exchange.began)])[0]
-        reason = self._scrubber.replaced(incomplete.encode()).decode()
-        return self._store.append_incomplete(rendered, reason=reason, at=exchange.began + exchange.ended)
+    def _recorded(self, prepared: Prepared, number: int) -> Recorded:
+        exchange = prepared.exchange
+        return Recorded(
+            session=self._session,
+            id=number,
+            method=prepared.request.method,
+            url=prepared.request.url,
+            code=prepared.code,
+            usage=prepared.usage,
+            first_byte=exchange.duration if exchange.response else None,
+            first_token=usage.time_to_first_token(exchange),
+            total=exchange.ended,
+            incomplete=prepared.incomplete,
+        )
+
+    def _append_incomplete(self, prepared: Prepared) -> int:
+        exchange = prepared.exchange
+        reason = self._scrubber.replaced(prepared.incomplete.encode()).decode()
+        return self._store.append_incomplete(prepared.rendered, reason=reason, at=exchange.began + exchange.ended)
 
     def _note_unlearned(self, places: tuple[str, ...]) -> None:
         """Say once of each place that what it held is too short or too common to be searched for elsewhere."""
@@ -200,7 +237,7 @@ class Recording:
 
     def stop(self) -> Summary:
         """Put the cassette in order and let go of it."""
-        with self._lock:
+        with self._disk:
             try:
                 self._store.seal()
             finally:
@@ -209,7 +246,7 @@ class Recording:
 
     def close(self) -> None:
         """Let go of the cassette as it is. After `stop` there is nothing left to do."""
-        with self._lock:
+        with self._disk:
             self._store.close()
 
 

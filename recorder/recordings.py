@@ -8,8 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from recorder.capture import Exchange
-from recorder.recording import Recorded, Recording, Summary
+from recorder.recording import Recording, Summary
 from recorder.settings import Settings
 
 
@@ -26,29 +25,18 @@ class Recordings:
         self._lock = threading.Lock()
         self._started: dict[str, Recording] = {}
 
-    def start(self, name: str) -> None:
+    def start(self, name: str) -> Recording:
         """Start a session; one that has been started goes on. Errors as of `Recording.start`."""
         with self._lock:
             if name not in self._started:
                 self._started[name] = Recording.start(
                     self._settings, name, now=self._clock(), salt=self._salts(), environ=self._environ
                 )
+            return self._started[name]
 
     def names(self) -> list[str]:
         """The sessions that have been started and not stopped."""
         return list(self._started)
-
-    def record(self, name: str, exchange: Exchange) -> Recorded:
-        """Bring one exchange of a session that was started to disk."""
-        return self._started[name].record(exchange)
-
-    def note(self, name: str, text: str) -> None:
-        """Put a remark into a session's summary."""
-        self._started[name].summary.notes.append(text)
-
-    def summary(self, name: str) -> Summary:
-        """What a session has come to so far."""
-        return self._started[name].summary
 
     def stop(self, name: str) -> Summary:
         """Put the session's cassette in order and let go of it; a later `start` goes on behind what is there."""

@@ -4,7 +4,7 @@ An exception in one of mitmproxy's hooks is logged and traffic goes on; so here 
 with one session's cassette fails that session, anything else all of them: requests get 502 with the reason, streams
 under way are cut, and the process ends with exit status 1. Nothing passes unrecorded and unnoticed.
 
-Everything that takes time (decoding, scrubbing, writing, fsync) happens on threads; the end of that one response waits.
+What takes time (a large body's scrubbing, writing, fsync) happens on threads; the end of that one response waits.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,14 +36,14 @@ from recorder.proxy.chunks import read_chunks_together
 from recorder.proxy.interim import leave_interim
 from recorder.proxy.own_errors import OwnErrors
 from recorder.proxy.tee import Tee, deliver_held
-from recorder.recording import Recorded, Summary
+from recorder.proxy.writing import Threads, Writing
+from recorder.recording import Recorded, Recording, Summary
 from recorder.recordings import Recordings
 from recorder.session import check_name, name_for
 from recorder.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_THREADS = 4  # one large body must not hold up the ends of the small ones
 # Seconds after which a thread that computes lets the event loop go on. Python's 5 ms come anew after each system call,
 # so that a piece of a stream, which takes a few, would be 20 ms late while a body of 8 MB is scrubbed.
 _TURN = 0.0005
@@ -57,13 +56,13 @@ _ANSWERED = "recorder.answered"
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Session:
-    """`started`: done when it can record. `failure`: why it records no more. `writing`: what is on its way to disk."""
+    """`started`: done when it can record. `failure`: why it records no more. `writing`: there once it has started."""
 
     name: str
-    started: asyncio.Future[None] | None = None
+    started: asyncio.Future[Recording] | None = None
     failure: str | None = None
     stopping: bool = False
-    writing: set[asyncio.Future[Recorded]] = field(default_factory=set)
+    writing: Writing | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,7 +125,7 @@ class RecordAddon:
         self._sessions: dict[str, _Session] = {}
         self._users: dict[str, str] = {}  # by the client connection's id, from its CONNECT
         self._under_way: dict[str, _UnderWay] = {}
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="record")
+        self._threads = Threads()
         self._stopping = False
         self._hurry = asyncio.Event()
         self._own_errors = OwnErrors(self._crashed)
@@ -272,26 +271,21 @@ class RecordAddon:
         self.refuse(flow)
 
     async def _record(self, exchange: _UnderWay, captured: Exchange) -> None:
-        assert self._recordings is not None
         session = exchange.session
-        loop = asyncio.get_running_loop()
-        writing = loop.run_in_executor(self._threads, self._recordings.record, session.name, captured)
-        session.writing.add(writing)
+        assert session.writing is not None
         try:
-            recorded = await asyncio.shield(writing)
+            recorded = await session.writing.record(captured)
         except RecorderError as error:
             self._fail_session(session, error)
             self.refuse(exchange.flow)
             return
-        finally:
-            session.writing.discard(writing)
         if not (self._broken or session.failure):  # another exchange may have failed it meanwhile: this one is not told
             self._on_recorded(recorded)
 
     def _note(self, session: _Session, text: str) -> None:
-        assert self._recordings is not None
+        assert session.writing is not None
         logger.warning("recorder: %s", text)
-        self._recordings.note(session.name, text)
+        session.writing.note(text)
 
     def _is_recorded(self, flow: http.HTTPFlow) -> bool:
         assert self._settings is not None
@@ -318,17 +312,19 @@ class RecordAddon:
         if session is None:
             session = self._sessions[name] = _Session(name=name)
             if not self._amiss(session):
-                loop = asyncio.get_running_loop()
-                session.started = loop.run_in_executor(self._threads, self._recordings.start, name)
+                session.started = self._threads.on_disk(self._recordings.start, name)
         await self._has_started(session)
         return session
 
     async def _has_started(self, session: _Session) -> None:
-        if session.started is not None and not session.failure:
-            try:
-                await asyncio.shield(session.started)
-            except RecorderError as error:
-                self._fail_session(session, error)
+        if session.started is None or session.writing or session.failure:
+            return
+        try:
+            recording = await asyncio.shield(session.started)
+        except RecorderError as error:
+            self._fail_session(session, error)
+        else:
+            session.writing = session.writing or Writing(recording, self._threads)  # several may have waited
 
     async def _control(self, name: str, method: str) -> http.Response:
         """`PUT /~NAME` starts a session, `GET` tells how it stands, `DELETE` stops it and tells what it came to."""
@@ -347,7 +343,8 @@ class RecordAddon:
         if method == "DELETE":
             summary = await self._end(session)
             return wire.json_answer(summary.as_json()) if summary else wire.refusal(self._amiss(session) or "")
-        return wire.json_answer(self._recordings.summary(name).as_json())
+        assert session.writing is not None
+        return wire.json_answer(session.writing.summary.as_json())
 
     async def _end(self, session: _Session) -> Summary | None:
         """Let its streams finish, write what is left of them as incomplete, put the cassette in order.
@@ -364,14 +361,14 @@ class RecordAddon:
             connections.cut(exchange.flow)
             at = time.time_ns() - exchange.capture.began
             await self._record(exchange, exchange.capture.abort("the recorder was stopped", at=at))
-        loop = asyncio.get_running_loop()
         summary = None
         try:
-            await asyncio.gather(*session.writing)  # what is still being written may fail, too
+            if session.writing:
+                await session.writing.finish()  # what is still being written may fail, too
             if self._broken or session.failure:
-                await loop.run_in_executor(self._threads, self._recordings.abandon, session.name)
+                await self._threads.on_disk(self._recordings.abandon, session.name)
             else:
-                summary = await loop.run_in_executor(self._threads, self._recordings.stop, session.name)
+                summary = await self._threads.on_disk(self._recordings.stop, session.name)
         except RecorderError as error:
             self._fail_session(session, error)
         finally:
@@ -383,7 +380,8 @@ class RecordAddon:
     async def _drain(self, session: _Session, grace: float) -> None:
         deadline = time.monotonic() + grace
         while time.monotonic() < deadline:
-            if not session.writing and all(exchange.session is not session for exchange in self._under_way.values()):
+            writing = session.writing is not None and session.writing.pending
+            if not writing and all(exchange.session is not session for exchange in self._under_way.values()):
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), 0.02)
@@ -474,7 +472,7 @@ class RecordAddon:
         for name in recordings.names():  # one that was started before us may have had no request
             self._sessions.setdefault(name, _Session(name=name))
         await asyncio.gather(*map(self._end, list(self._sessions.values())))
-        self._threads.shutdown()
+        self._threads.close()
         recordings.close()
 
 

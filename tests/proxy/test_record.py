@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,14 +24,13 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test.tflow import tclient_conn, tflow, tserver_conn
 from mitmproxy.test.tutils import treq, tresp
 
-from recorder.capture import Exchange
 from recorder.cassette import loads
-from recorder.errors import BodyError, StoreError
+from recorder.errors import StoreError
 from recorder.model import Interaction
 from recorder.proxy import wire
 from recorder.proxy.record import RecordAddon
 from recorder.proxy.tee import Tee
-from recorder.recording import Recorded, Recording, Summary
+from recorder.recording import Prepared, Recorded, Recording, Summary
 from recorder.recordings import Recordings
 from recorder.settings import Settings, parse_connect_to
 from tests.proxy.hooks import context
@@ -345,7 +344,8 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "a piece": lambda patch: patch.setattr("recorder.capture.Capture.chunk", broken),
     "the end": lambda patch: patch.setattr("recorder.capture.Capture.end", broken),
     "the trailers": lambda patch: patch.setattr("recorder.proxy.wire.trailers", broken),
-    "the disk": lambda patch: patch.setattr("recorder.recording.Recording.record", full),
+    "the scrubbing": lambda patch: patch.setattr("recorder.recording.Recording.prepare", full),
+    "the disk": lambda patch: patch.setattr("recorder.recording.Recording.commit", full),
 }
 ANSWERS = {
     "chunks": (answering(*EVENT_STREAM), (b"data: 1\n\n", b"data: [DONE]\n\n")),
@@ -436,7 +436,7 @@ async def test_streams_under_way_are_cut_by_the_failure_of_another(bench: Bench)
     await bench.ask(slow)
     await bench.begin(slow, answering(*EVENT_STREAM), (b"data: 1\n\n",))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench.recording, "record", full)
+        patch.setattr(bench.recording, "commit", full)
         assert CUT == await bench.exchange(failing, answering(*EVENT_STREAM), b"data: 1\n\n")
     assert CUT == bench.client(slow, b"")
     await bench.addon.response(slow)  # the upstream does not know
@@ -562,18 +562,18 @@ async def test_a_failed_session_is_not_told_as_a_good_one(bench: Bench) -> None:
 
 @on_a_bench
 async def test_what_fails_after_the_grace_fails_the_session(bench: Bench) -> None:
-    """A large body is being scrubbed, no longer waited for, and cannot be."""
+    """The disk is slow, no longer waited for, and fails."""
 
-    def late(_exchange: Exchange) -> Recorded:
+    def late(_finished: Sequence[Prepared]) -> list[Recorded]:
         time.sleep(0.2)
-        raise BodyError("expected a gzip body")
+        raise StoreError("the disk is full")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench.recording, "record", late)
+        patch.setattr(bench.recording, "commit", late)
         ending = asyncio.create_task(bench.exchange(asking(), answering(), b"x"))
         await asyncio.sleep(0.05)
         await bench.addon.done()
-        assert "expected a gzip body" == bench.addon.failure
+        assert "the disk is full" == bench.addon.failure
         assert [] == bench.stopped
         assert CUT == await ending
 

@@ -1,0 +1,126 @@
+"""Finished exchanges → the recording, without holding up the event loop.
+
+Small ones are scrubbed on the loop itself: that takes less than a thread would, which has to be woken, and with which
+the loop would have to share the interpreter (each system call of the loop's waits for its turn then). Large ones, and
+those that may become large when they are decoded, are scrubbed by threads. All are written by others, which spend
+their time in system calls; what has become ready while a cassette is synced goes out together with its next sync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from recorder.capture import Exchange
+from recorder.recording import Prepared, Recorded, Recording, Summary
+
+_SMALL = 16 * 1024  # bytes of bodies; to scrub so many takes a millisecond or two
+_THREADS = 4  # of each kind; one large body, or one slow disk, must not hold up the ends of the others
+
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Threads:
+    """The threads of all recordings: some that compute, some that wait for the disk."""
+
+    def __init__(self) -> None:
+        self._scrubbers = ThreadPoolExecutor(_THREADS, thread_name_prefix="scrub")
+        self._disk = ThreadPoolExecutor(_THREADS, thread_name_prefix="write")
+
+    def scrub(self, call: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> asyncio.Future[_T]:
+        return asyncio.get_running_loop().run_in_executor(self._scrubbers, partial(call, *given, **named))
+
+    def on_disk(self, call: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> asyncio.Future[_T]:
+        return asyncio.get_running_loop().run_in_executor(self._disk, partial(call, *given, **named))
+
+    def close(self) -> None:
+        """Let the threads go, when they have done what they were given."""
+        self._scrubbers.shutdown()
+        self._disk.shutdown()
+
+
+class Writing:
+    """One recording's exchanges on their way to disk. To be made and used on the event loop."""
+
+    def __init__(self, recording: Recording, threads: Threads) -> None:
+        self._recording = recording
+        self._threads = threads
+        self._pending: set[asyncio.Future[Recorded]] = set()
+        self._ready: list[tuple[Prepared, asyncio.Future[Recorded]]] = []
+        self._busy = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether any exchange is still on its way."""
+        return bool(self._pending)
+
+    async def record(self, exchange: Exchange) -> Recorded:
+        """Bring one exchange to disk; when this returns it is there. Cancelled, it goes there all the same."""
+        loop = asyncio.get_running_loop()
+        prepared = self._recording.prepare(exchange) if _is_small(exchange) else None
+        done: asyncio.Future[Recorded] = loop.create_future()
+        self._pending.add(done)
+        done.add_done_callback(self._pending.discard)
+        if prepared:
+            self._enqueue(prepared, done)
+        else:
+            scrubbing = self._threads.scrub(self._recording.prepare, exchange)
+            scrubbing.add_done_callback(lambda scrubbed: self._scrubbed(scrubbed, done))
+        return await asyncio.shield(done)
+
+    async def finish(self) -> None:
+        """Wait for what is pending; it raises what went wrong with any of it."""
+        await asyncio.gather(*self._pending)
+
+    @property
+    def summary(self) -> Summary:
+        return self._recording.summary
+
+    def note(self, text: str) -> None:
+        """Put a remark into the summary."""
+        self.summary.notes.append(text)
+
+    def _scrubbed(self, scrubbed: asyncio.Future[Prepared], done: asyncio.Future[Recorded]) -> None:
+        if error := scrubbed.exception():
+            done.set_exception(error)
+        else:
+            self._enqueue(scrubbed.result(), done)
+
+    def _enqueue(self, prepared: Prepared, done: asyncio.Future[Recorded]) -> None:
+        self._ready.append((prepared, done))
+        if not self._busy:
+            self._busy = True
+            # Not at once: what else ends in this turn of the loop goes along.
+            asyncio.get_running_loop().call_soon(self._write)
+
+    def _write(self) -> None:
+        batch, self._ready = self._ready, []
+        prepared = [each for each, _ in batch]
+        writing = self._threads.on_disk(self._recording.commit, prepared)
+        writing.add_done_callback(lambda written: self._written(written, [done for _, done in batch]))
+
+    def _written(self, written: asyncio.Future[list[Recorded]], waiting: list[asyncio.Future[Recorded]]) -> None:
+        self._busy = bool(self._ready)
+        if self._ready:
+            self._write()
+        if error := written.exception():
+            for done in waiting:
+                done.set_exception(error)
+        else:
+            for done, recorded in zip(waiting, written.result(), strict=True):
+                done.set_result(recorded)
+
+
+def _is_small(exchange: Exchange) -> bool:
+    """Whether it can be scrubbed in about a millisecond; a compressed body may be of any size."""
+    bodies = [(exchange.request.headers, exchange.request.body)]
+    if exchange.response:
+        bodies.append((exchange.response.headers, exchange.response.body))
+    if any(name.lower() == b"content-encoding" for headers, _ in bodies for name, _ in headers):
+        return False
+    return sum(len(body) for _, body in bodies) <= _SMALL
