@@ -33,6 +33,7 @@ from recorder.config import nearest
 from recorder.errors import ProxyError, RecorderError, UsageError
 from recorder.proxy import connections, routing, wire
 from recorder.proxy.chunks import read_chunks_together
+from recorder.proxy.express import go_express
 from recorder.proxy.interim import leave_interim
 from recorder.proxy.own_errors import OwnErrors
 from recorder.proxy.tee import Tee, deliver_held
@@ -138,6 +139,7 @@ class RecordAddon:
         deliver_held()
         read_chunks_together()
         leave_interim()
+        go_express()
         sys.setswitchinterval(_TURN)
         logging.getLogger("mitmproxy").addHandler(self._own_errors)
         if not self._in_mitmdump:
