@@ -139,7 +139,7 @@ class RecordAddon:
         deliver_held()
         read_chunks_together()
         leave_interim()
-        go_express()
+        go_express(unchecked=not self._in_mitmdump)
         sys.setswitchinterval(_TURN)
         logging.getLogger("mitmproxy").addHandler(self._own_errors)
         if not self._in_mitmdump:
