@@ -9,7 +9,6 @@ Of a long stream only the first and the last events are parsed: that is where al
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -18,7 +17,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
-from recorder import sse
+from recorder import loose, sse
 from recorder.capture import Exchange
 from recorder.encoding import Decoder
 from recorder.errors import BodyError
@@ -71,8 +70,8 @@ def of_bodies(*, url: str, request: bytes, response: bytes, content_type: str) -
     for value in _parsed(response, content_type):
         _read(value, told)
     if told.model is None:
-        asked = _loads(request)
-        told.model = _text(asked.get("model")) if isinstance(asked, dict) else None
+        asked = loose.loads(request)
+        told.model = loose.text(asked.get("model")) if isinstance(asked, dict) else None
     if told.model is None and (match := _MODEL_IN_PATH.search(url)):
         told.model = unquote(match[1])
     return told.usage()
@@ -80,23 +79,14 @@ def of_bodies(*, url: str, request: bytes, response: bytes, content_type: str) -
 
 def _parsed(body: bytes, content_type: str) -> Iterator[Any]:
     if not sse.is_event_stream(content_type):
-        value = _loads(body)
+        value = loose.loads(body)
         yield from value if isinstance(value, list) else [value]  # Gemini streams a list unless it is asked for SSE
         return
     beginning = islice(sse.events(body), _EVENTS_TILL_FIRST)
     first = list(islice((event for event in beginning if event.spans), _FIRST_EVENTS))
     read_to = first[-1].end if first else 0
     last = [event for event in sse.last_events(body, _LAST_EVENTS) if event.start >= read_to]
-    yield from (_loads(event.data) for event in (*first, *last) if event.complete)
-
-
-def _loads(data: bytes) -> Any:
-    if data.lstrip()[:1] not in (b"{", b"["):  # spares parsing pages, pictures and `[DONE]`'s like
-        return None
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
+    yield from (loose.loads(event.data) for event in (*first, *last) if event.complete)
 
 
 # --- reading one object
@@ -167,8 +157,8 @@ def _read(value: Any, told: _Told) -> None:
 
 
 def _read_part(value: dict[str, Any], told: _Told) -> None:
-    told.model = _text(value.get("model")) or _text(value.get("modelVersion")) or told.model
-    told.provider = _text(value.get("provider")) or told.provider
+    told.model = loose.text(value.get("model")) or loose.text(value.get("modelVersion")) or told.model
+    told.provider = loose.text(value.get("provider")) or told.provider
     told.finish_reason = _finish_reason(value) or told.finish_reason
     for name in ("usage", "usageMetadata"):
         _read_usage(value.get(name), told)
@@ -180,41 +170,23 @@ def _read_usage(value: Any, told: _Told) -> None:
     cost = _cost(value.get("cost"))
     told.cost = told.cost if cost is None else cost
     for name, path in _COUNTS:
-        count = _count(_at(value, path))
+        count = loose.count(loose.at(value, *path))
         if count is not None:
             told.counts[name] = count
 
 
 def _finish_reason(value: dict[str, Any]) -> str | None:
-    for choice in _dicts(value.get("choices")):
-        if reason := _text(choice.get("finish_reason")):
+    for choice in loose.dicts(value.get("choices")):
+        if reason := loose.text(choice.get("finish_reason")):
             return reason
-    for candidate in _dicts(value.get("candidates")):
-        if reason := _text(candidate.get("finishReason")):
+    for candidate in loose.dicts(value.get("candidates")):
+        if reason := loose.text(candidate.get("finishReason")):
             return reason
-    if reason := _text(value.get("stop_reason")) or _text(_at(value, ("delta", "stop_reason"))):
+    if reason := loose.text(value.get("stop_reason")) or loose.text(loose.at(value, "delta", "stop_reason")):
         return reason
     if value.get("object") == "response" and value.get("status") in ("completed", "failed", "incomplete"):
-        return _text(_at(value, ("incomplete_details", "reason"))) or _text(value.get("status"))
+        return loose.text(loose.at(value, "incomplete_details", "reason")) or loose.text(value.get("status"))
     return None
-
-
-def _at(value: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _dicts(value: Any) -> Iterator[dict[str, Any]]:
-    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _cost(value: Any) -> float | None:
@@ -260,7 +232,7 @@ def _first_token(body: bytes, chunks: Iterable[tuple[int, int]], decoder: Decode
         if whole is None:
             continue
         for event in sse.events(bytes(plain[read_to:whole])):
-            if _is_output(_loads(event.data)):
+            if _is_output(loose.loads(event.data)):
                 return at
             looked_at += 1
             if looked_at == _EVENTS_BEFORE_OUTPUT:
@@ -275,20 +247,21 @@ def _is_output(value: Any) -> bool:
     kind = value.get("type")
     if isinstance(kind, str):
         return _is_typed_output(kind, value)
-    if any(_has_output(choice.get("delta")) or choice.get("text") for choice in _dicts(value.get("choices"))):
+    if any(_has_output(choice.get("delta")) or choice.get("text") for choice in loose.dicts(value.get("choices"))):
         return True
-    parts = (part for item in _dicts(value.get("candidates")) for part in _dicts(_at(item, ("content", "parts"))))
+    contents = (loose.at(candidate, "content", "parts") for candidate in loose.dicts(value.get("candidates")))
+    parts = (part for content in contents for part in loose.dicts(content))
     return any(part.get("text") or part.get("functionCall") or part.get("inlineData") for part in parts)
 
 
 def _is_typed_output(kind: str, value: dict[str, Any]) -> bool:
     """Anthropic's events and those of the Responses API. A tool call begins with its name, and the name is output."""
     if kind == "content_block_start":
-        return bool(_at(value, ("content_block", "type")) in ("tool_use", "server_tool_use"))
+        return bool(loose.at(value, "content_block", "type") in ("tool_use", "server_tool_use"))
     if kind == "response.output_item.added":
-        return bool(_at(value, ("item", "type")) == "function_call")
+        return bool(loose.at(value, "item", "type") == "function_call")
     if kind == "content_block_delta":
-        return any(_at(value, ("delta", name)) for name in ("text", "thinking", "partial_json"))
+        return any(loose.at(value, "delta", name) for name in ("text", "thinking", "partial_json"))
     return kind.startswith("response.") and kind.endswith(".delta") and bool(value.get("delta"))
 
 

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "recorder"
 
 # From the bottom up: a module imports from its own layer and those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "wording"),
+    ("errors", "loose", "wording"),
     ("model",),
     ("cassette", "sse", "encoding", "capture"),
     ("gohttp", "usage", "scrub"),
