@@ -1,3 +1,65 @@
-"""A recording proxy for LLM traffic that writes go-vcr cassettes."""
+"""A recording proxy for LLM traffic that writes go-vcr cassettes, and a library to read them.
+
+`load` reads a cassette; each interaction in it is a turn of a conversation:
+
+    >>> import recorder
+    >>> question, answer = recorder.load("cassettes/weather.yaml")
+    >>> question.tool_calls[0].name
+    'weather'
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recorder.conversation import Answer as Answer
+    from recorder.conversation import Attachment as Attachment
+    from recorder.conversation import Message as Message
+    from recorder.conversation import Reasoning as Reasoning
+    from recorder.conversation import Refusal as Refusal
+    from recorder.conversation import Text as Text
+    from recorder.conversation import Tool as Tool
+    from recorder.conversation import ToolCall as ToolCall
+    from recorder.conversation import ToolResult as ToolResult
+    from recorder.conversation import Turn as Turn
+    from recorder.errors import CassetteError as CassetteError
+    from recorder.errors import RecorderError as RecorderError
+    from recorder.library import load as load
+    from recorder.library import loads as loads
+    from recorder.model import Interaction as Interaction
+    from recorder.usage import Usage as Usage
 
 __version__ = "0.1.0"
+
+# Where each public name lives. It is loaded when it is asked for: `recorder --help` imports this package, too.
+_HOMES = {
+    "recorder.conversation": (
+        "Answer",
+        "Attachment",
+        "Message",
+        "Reasoning",
+        "Refusal",
+        "Text",
+        "Tool",
+        "ToolCall",
+        "ToolResult",
+        "Turn",
+    ),
+    "recorder.errors": ("CassetteError", "RecorderError"),
+    "recorder.library": ("load", "loads"),
+    "recorder.model": ("Interaction",),
+    "recorder.usage": ("Usage",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
