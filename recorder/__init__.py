@@ -4,8 +4,14 @@
 
     >>> import recorder
     >>> question, answer = recorder.load("cassettes/weather.yaml")
-    >>> question.tool_calls[0].name
-    'weather'
+    >>> [call.name for call in question.tool_calls]
+    ['weather']
+    >>> question.tool_calls[0].parsed
+    {'location': 'Florence,Italy'}
+    >>> answer.model, answer.finish_reason, answer.usage.total_tokens
+    ('x-ai/grok-code-fast-1', 'stop', 581)
+    >>> [message.role for message in answer.messages]
+    ['system', 'user', 'assistant', 'tool', 'assistant']
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # for whoever checks types: the names below are loaded by `__getattr__`
     from recorder.conversation import Answer as Answer
     from recorder.conversation import Attachment as Attachment
     from recorder.conversation import Message as Message
