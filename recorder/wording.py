@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 
 def count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
@@ -54,3 +56,23 @@ def size(octets: int) -> str:
 def printable(text: str) -> str:
     """For a terminal, which obeys control characters and cannot take all that a Python string may hold."""
     return text if text.isprintable() else ascii(text)[1:-1]
+
+
+class _Escapes(dict[int, str | None]):
+    """For `str.translate`: what each character is shown as; looked up once."""
+
+    def __missing__(self, code: int) -> str:
+        shown = ascii(chr(code))[1:-1] if unicodedata.category(chr(code)) in _UNSEEN else chr(code)
+        self[code] = shown
+        return shown
+
+
+# Control and format characters (those that turn the text around among them), lone surrogates, line ends.
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+_JOINERS = (0x200C, 0x200D)  # they make words of Persian and families of emoji, and are harmless
+_ESCAPES = _Escapes({0x09: "\t"} | {code: chr(code) for code in _JOINERS})
+
+
+def visible(text: str) -> str:
+    """The same for text of any script: only what a terminal would obey, and what would hide, is spelled out."""
+    return text if text.isprintable() else text.translate(_ESCAPES)

@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("cassette", "sse", "encoding", "capture"),
     ("gohttp", "usage", "scrub", "conversation"),
-    ("library",),
+    ("library", "report"),
     ("store", "settings", "session", "environment", "upstream", "config"),
     ("recording",),
     ("recordings",),

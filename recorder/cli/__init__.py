@@ -24,6 +24,7 @@ _COMMANDS: Mapping[str, str] = {
     "status": "recorder.cli.sessions",
     "list": "recorder.cli.cassettes",
     "env": "recorder.cli.sessions",
+    "show": "recorder.cli.show",
     "verify": "recorder.cli.secrets",
     "scrub": "recorder.cli.secrets",
     "demo": "recorder.cli.demo",

@@ -1,0 +1,36 @@
+"""The cassette that a NAME on the command line means, and what can be read of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recorder import cassette, conversation, session
+from recorder.conversation import Turn
+from recorder.errors import CassetteError, RecorderError
+
+
+def find(name: str, folder: Path) -> Path:
+    """A session below `folder`, or a file: one that ends in `.yaml` is a file."""
+    file = Path(name)
+    if not name.endswith(session.SUFFIX):
+        recorded = folder / f"{name}{session.SUFFIX}"
+        if recorded.is_file():
+            return recorded
+        if not file.is_file():
+            raise RecorderError(
+                f"expected a session or a cassette, found neither {recorded} nor {name}; `recorder list` lists them"
+            )
+    if not file.is_file():
+        raise RecorderError(f"expected a cassette at {name}, found none; `recorder list` lists them")
+    return file
+
+
+def read(path: Path) -> tuple[tuple[Turn, ...], CassetteError | None]:
+    """The turns of a cassette as far as it is whole, and what is wrong behind them."""
+    turns: list[Turn] = []
+    try:
+        for interaction in cassette.interactions(path.read_bytes(), str(path)):
+            turns.append(conversation.read(interaction, len(turns)))
+    except CassetteError as error:
+        return tuple(turns), error
+    return tuple(turns), None

@@ -1,0 +1,88 @@
+"""What goes to standard output: plain where it is piped; on a terminal in colour and through a pager, as git has it.
+
+The pager is `RECORDER_PAGER`, else `PAGER`, else `less`; `cat` or nothing is none. `less` gets `FRX` unless `LESS` says
+something else: it ends by itself where all fits on the screen, and leaves it there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from recorder.report import ink
+
+Colour = Literal["auto", "always", "never"]
+
+_NOT_FOUND = 127  # a shell's exit status for a command that is not there
+
+
+def show(rows: Iterable[ink.Line], *, colour: Colour = "auto") -> None:
+    terminal = sys.stdout.isatty()
+    painted = ink.paint(rows, colour=_coloured(colour, terminal=terminal))
+    pager = _pager() if terminal else ""
+    if not pager:
+        write(painted)
+        return
+    text = "".join(painted)
+    if not _paged(text, pager):
+        write([text])
+
+
+def write(text: Iterable[str]) -> None:
+    """To standard output. Whoever reads it may stop reading, as `head` does; that ends it, and is no failure."""
+    encoding = sys.stdout.encoding or "utf-8"
+    write_bytes(piece.encode(encoding, "backslashreplace") for piece in text)
+
+
+def write_bytes(data: Iterable[bytes]) -> None:
+    try:
+        sys.stdout.flush()
+        for piece in data:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Python flushes once more as it ends, and that is not to fail, either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _coloured(colour: Colour, *, terminal: bool) -> bool:
+    if colour != "auto":
+        return colour == "always"
+    return terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _pager() -> str:
+    """The command; "" for none."""
+    for variable in ("RECORDER_PAGER", "PAGER"):
+        chosen = os.environ.get(variable)
+        if chosen is not None:
+            return "" if chosen.strip() in ("", "cat") else chosen
+    return "less" if shutil.which("less") else ""
+
+
+def _paged(text: str, pager: str) -> bool:
+    """Whether the pager took it. It is a shell's command line, as git and man take it."""
+    environment = {"LESS": "FRX", "LV": "-c", **os.environ}
+    with _interrupts_left_to_the_pager():
+        process = subprocess.Popen(["sh", "-c", pager], stdin=subprocess.PIPE, env=environment)
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(text.encode("utf-8", "backslashreplace"))
+        return process.wait() != _NOT_FOUND
+
+
+@contextlib.contextmanager
+def _interrupts_left_to_the_pager() -> Iterator[None]:
+    """In `less`, Ctrl-C stops a search; the terminal sends it to us as well."""
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

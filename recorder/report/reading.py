@@ -1,0 +1,197 @@
+"""Turns as a person reads them: who said what, what was called with what, how it ended and what it cost.
+
+A request repeats the conversation so far; what an earlier interaction has shown is told in one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from recorder import loose, wording
+from recorder.conversation import (
+    Attachment,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+from recorder.report.ink import BLANK, Line, Span, line, lines
+from recorder.usage import Usage
+
+_INDENT = 2
+_DEEPER = 4
+_OBVIOUS = frozenset(("stream", "stream_options", "usage"))  # parameters that only say how the answer is to be sent
+
+
+def conversation(turns: Iterable[Turn], *, reasoning: bool = False, repeat: bool = False) -> Iterator[Line]:
+    """All `turns`, one below the other. `reasoning`: in full. `repeat`: what was shown before, too."""
+    shown = _Shown()
+    for place, turn in enumerate(turns):
+        if place:
+            yield BLANK
+        known = (0, 0) if repeat else shown.of(turn)
+        yield from _turn(turn, *known, reasoning=reasoning)
+        shown.add(turn)
+
+
+def _turn(turn: Turn, known: int, where: int, *, reasoning: bool) -> Iterator[Line]:
+    yield from head(turn)
+    if known:
+        told = f"… {wording.count(known, 'message')} as in interaction {where}"
+        yield from (BLANK, line(told, style="faint", indent=_INDENT))
+    for message in turn.prompt[known:]:
+        yield from _message(message, reasoning=reasoning)
+    for answer in turn.answers:
+        yield from _message(answer.message, reasoning=reasoning)
+    yield from _end(turn)
+
+
+def head(turn: Turn) -> Iterator[Line]:
+    """What was asked of whom, with what, and how long it took."""
+    request, response = turn.interaction.request, turn.interaction.response
+    status = Span(text=response.status, style="bad" if response.code >= 400 else "")
+    yield line(Span(text=f"interaction {turn.id}", style="head"), f"  {request.method} {request.url}  ", status)
+    who = f"{turn.model or 'unknown model'}" + (f" by {turn.provider}" if turn.provider else "")
+    sent = f"{'streamed' if turn.streamed else 'in one piece'}, headers after {wording.duration(turn.duration)}"
+    if turn.api:
+        yield line(Span(text=who, style="strong"), f"  {sent}", indent=_INDENT)
+    else:
+        size = wording.size(len(response.body))
+        yield line(f"{size} of {response.headers.first('Content-Type') or 'no type'}, {sent}", indent=_INDENT)
+    if turn.tools:
+        yield line(f"tools: {', '.join(tool.name for tool in turn.tools)}", style="faint", indent=_INDENT)
+    asked = {name: value for name, value in turn.parameters.items() if name not in _OBVIOUS}
+    if asked:
+        told = ", ".join(f"{name} {_short(value)}" for name, value in asked.items())
+        yield line(told, style="faint", indent=_INDENT)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else loose.dumps(value)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+# --- messages
+
+
+class _Shown:
+    """The conversations shown so far, as a tree: one that goes on from another shares its beginning with it."""
+
+    def __init__(self) -> None:
+        self._after: dict[tuple[int, tuple[Any, ...]], int] = {}  # what was said at a node → the node behind it
+        self._latest: dict[int, int] = {}  # the latest turn that came by a node
+
+    def add(self, turn: Turn) -> None:
+        node = 0
+        for message in turn.messages:
+            node = self._after.setdefault((node, _said(message)), len(self._after) + 1)
+            self._latest[node] = turn.id
+
+    def of(self, turn: Turn) -> tuple[int, int]:
+        """How many of a turn's first messages were shown, and where last."""
+        node = count = 0
+        for message in turn.prompt:
+            behind = self._after.get((node, _said(message)))
+            if behind is None:
+                break
+            node, count = behind, count + 1
+        return count, self._latest.get(node, 0)
+
+
+def _said(message: Message) -> tuple[Any, ...]:
+    """A message without what programs leave out or spell anew when they send it back: thoughts, spaces in arguments."""
+    calls = tuple((call.id, call.name, loose.dumps(call.parsed)) for call in message.tool_calls)
+    other = tuple(part for part in message.parts if isinstance(part, ToolResult | Attachment))
+    return message.role, message.name, message.text, calls, other
+
+
+def _message(message: Message, *, reasoning: bool) -> Iterator[Line]:
+    yield BLANK
+    yield line(Span(text=message.role, style="role"), f" {message.name}" if message.name else "", indent=_INDENT)
+    for part in message.parts:
+        yield from _part(part, reasoning=reasoning)
+    if not message.parts:
+        yield line("(nothing)", style="faint", indent=_DEEPER)
+
+
+def _part(part: Part, *, reasoning: bool) -> Iterator[Line]:
+    match part:
+        case Text():
+            yield from lines(part.text, indent=_DEEPER)
+        case Refusal():
+            yield from lines(f"refused: {part.text}", style="bad", indent=_DEEPER)
+        case Reasoning():
+            yield from _thoughts(part, unfolded=reasoning)
+        case ToolCall():
+            yield line(
+                "calls ", Span(text=part.name, style="call"), Span(text=_id(part.id), style="faint"), indent=_DEEPER
+            )
+            yield from lines(_arguments(part), indent=_DEEPER + 2)
+        case ToolResult():
+            told = "failed" if part.failed else "result"
+            name = Span(text=f" {part.name}" if part.name else "", style="call")
+            style = Span(text=told, style="bad" if part.failed else "")
+            yield line(style, name, Span(text=_id(part.id), style="faint"), indent=_DEEPER)
+            yield from lines(_pretty(part.text), indent=_DEEPER + 2)
+        case Attachment():
+            yield line(_attached(part), style="faint", indent=_DEEPER)
+
+
+def _id(its_id: str) -> str:
+    return f"  {its_id}" if its_id else ""
+
+
+def _thoughts(part: Reasoning, *, unfolded: bool) -> Iterator[Line]:
+    sealed = f"{wording.count(part.sealed, 'character')} sealed" if part.sealed else ""
+    if unfolded and part.text:
+        yield line(", ".join(filter(None, ("reasoning", sealed))), style="faint", indent=_DEEPER)
+        yield from lines(part.text, style="faint", indent=_DEEPER + 2)
+        return
+    length = wording.count(len(part.text), "character") if part.text else ""
+    yield line(f"reasoning: {', '.join(filter(None, (length, sealed)))}", style="faint", indent=_DEEPER)
+
+
+def _arguments(call: ToolCall) -> str:
+    return _pretty(call.arguments) if call.arguments else "(no arguments)"
+
+
+def _pretty(text: str) -> str:
+    """JSON with its levels indented; anything else as it is."""
+    value = loose.loads(text.encode(errors="surrogatepass"))
+    return text if value is None else loose.dumps(value, indent=2)
+
+
+def _attached(part: Attachment) -> str:
+    size = "" if part.size is None else wording.size(part.size)
+    return ", ".join(filter(None, (part.kind, part.media_type, part.name, part.url, size)))
+
+
+# --- the end
+
+
+def _end(turn: Turn) -> Iterator[Line]:
+    yield BLANK
+    if turn.error:
+        yield from lines(f"error: {turn.error}", style="bad", indent=_INDENT)
+    if turn.api and not turn.answers and not turn.error:
+        yield line("no answer", style="bad", indent=_INDENT)
+    if not turn.answers:
+        return
+    reasons = ", ".join(answer.finish_reason or "cut off" for answer in turn.answers)
+    told = filter(None, (tokens(turn.usage), wording.dollars(turn.usage.cost)))
+    yield line(Span(text=reasons, style="strong"), *(f"  {text}" for text in told), indent=_INDENT)
+
+
+def tokens(usage: Usage) -> str:
+    """`390 + 130 tokens (384 cached, 104 reasoning)`: what was told, "" if nothing was."""
+    if usage.prompt_tokens is None or usage.completion_tokens is None:
+        return wording.tokens(usage.total_tokens)
+    parts = ((usage.cached_tokens, "cached"), (usage.reasoning_tokens, "reasoning"))
+    told = ", ".join(f"{number:,} {name}" for number, name in parts if number)
+    sums = f"{usage.prompt_tokens:,} + {wording.tokens(usage.completion_tokens)}"
+    return f"{sums} ({told})" if told else sums
