@@ -9,10 +9,12 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recorder.errors import UsageError
-from recorder.scrub import Rule
+
+if TYPE_CHECKING:  # every command reads the file, and the scrubber takes longer to load than all the rest
+    from recorder.scrub import Rule
 
 _PATHS = ("cassette-dir", "certs", "upstream-ca")  # meant from the file's folder
 _SEVERAL = ("host", "keep-header", "connect-to")
@@ -84,6 +86,10 @@ def _text(path: Path, key: str, value: Any) -> str:
 def _rules(path: Path, tables: Any) -> tuple[Rule, ...]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise UsageError(f"{path}: scrub: expected tables [[scrub]], each with a name and an expression or a json-path")
+    if not tables:
+        return ()
+    from recorder.scrub import Rule  # noqa: PLC0415 - see above
+
     rules = []
     for table in tables:
         given = {key.replace("_", "-"): value for key, value in table.items()}

@@ -9,10 +9,13 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from recorder.cassette import LAYOUTS, Layout
 from recorder.errors import UsageError
-from recorder.scrub import Rule
+
+if TYPE_CHECKING:  # every command has settings; few need the format or the scrubber, which take longest to load
+    from recorder.cassette import Layout
+    from recorder.scrub import Rule
 
 DEFAULT_HOST = "openrouter.ai"
 DEFAULT_CASSETTE_DIR = "cassettes"
@@ -120,6 +123,8 @@ def parse_layout(text: str) -> Layout | None:
     """A layout by its name; "" is none in particular."""
     if not text:
         return None
+    from recorder.cassette import LAYOUTS  # noqa: PLC0415 - see above
+
     try:
         return LAYOUTS[text]
     except KeyError:

@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from recorder import __version__
+from recorder.cli.summaries import SUMMARIES
 from recorder.errors import RecorderError, UsageError
 
 # Where each command lives, in the order of `recorder --help`. One import of mitmproxy costs more than a whole `list`.
@@ -36,6 +37,11 @@ class _Group(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Without loading them all."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in _COMMANDS])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:

@@ -11,9 +11,11 @@ import pytest
 
 from recorder import __version__
 from recorder.cli import recorder as group
+from recorder.cli.summaries import SUMMARIES
 from tests.cli.conftest import Call
+from tests.conftest import ROOT
 
-COMMANDS = ["start", "run", "stop", "status", "list", "env", "verify", "scrub", "demo"]
+COMMANDS = ["start", "run", "stop", "status", "list", "env", "show", "verify", "scrub", "demo"]
 
 
 def test_help_lists_every_command(call: Call) -> None:
@@ -22,6 +24,26 @@ def test_help_lists_every_command(call: Call) -> None:
         assert (0, "") == (outcome.status, outcome.stderr)
         listed = [line.split()[0] for line in outcome.stdout.partition("Commands:\n")[2].splitlines()]
         assert COMMANDS == listed
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_summary_of_a_command_is_how_its_own_help_begins(command: str) -> None:
+    found = group.get_command(click.Context(group), command)
+    assert found is not None
+    own = " ".join((found.help or "").split())
+    assert own.startswith(SUMMARIES[command].rstrip("."))
+
+
+def test_help_loads_no_command() -> None:
+    program = """
+import sys
+from recorder.cli import recorder
+recorder.main(["--help"], standalone_mode=False)
+print(*sys.modules, file=sys.stderr)
+"""
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
+    loaded = {name for name in told.stderr.split() if name.startswith("recorder")}
+    assert {"recorder", "recorder.cli", "recorder.cli.summaries", "recorder.errors"} == loaded
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,24 @@
+"""What `recorder --help` says of each command: a line each, so that none has to be loaded for it.
+
+The tests hold that there is one for each, and that it is how the command's own help begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SUMMARIES: Mapping[str, str] = {
+    "start": "Record a session until Ctrl-C or `recorder stop`.",
+    "run": "Record what one command does, with its environment set.",
+    "stop": "Stop a running session in order, and wait until it has.",
+    "status": "Show the sessions that are being recorded now.",
+    "list": "List the sessions that have been recorded.",
+    "env": "Print what to set in a client's environment.",
+    "show": "Show the conversation of session NAME, or of a cassette's file.",
+    "stats": "Tell tokens, cost, errors and times of sessions.",
+    "diff": "Compare two cassettes by what was said in them.",
+    "textconv": "Print a cassette as a conversation, for git diff.",
+    "verify": "Look for secrets in cassettes.",
+    "scrub": "Take the secrets out of cassettes, in place.",
+    "demo": "Record a conversation with a tool through each door.",
+}
