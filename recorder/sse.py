@@ -17,7 +17,7 @@ _BOM = b"\xef\xbb\xbf"
 # A line's end with an empty line behind it; `\r\n` by itself is one line's end and no empty line.
 _EMPTY_LINE = re.compile(rb"\n\n|[\n\r]\r\n?")
 
-_FIRST_WINDOW = 64 * 1024  # bytes of a stream's end that hold its last few events in nearly every stream
+_FIRST_WINDOW = 4 * 1024  # bytes of a stream's end that hold its last few events in most streams
 
 _DONE = b"[DONE]"
 _TERMINAL_TYPES = ("message_stop", "response.completed", "response.failed", "response.incomplete")

@@ -25,6 +25,7 @@ from recorder.model import Interaction
 
 _FIRST_EVENTS = 8
 _LAST_EVENTS = 16
+_LAST_TWO = 2  # the last with data, and `[DONE]`
 _EVENTS_TILL_FIRST = 1_000  # among which the first ones with data must be: comments come before them
 _EVENTS_BEFORE_OUTPUT = 10_000  # a stream that has said nothing in so many events is not worth reading on
 _MODEL_IN_PATH = re.compile(
@@ -66,15 +67,28 @@ def of(interaction: Interaction) -> Usage:
 
 def of_bodies(*, url: str, request: bytes, response: bytes, content_type: str) -> Usage:
     """The same of plain (decoded) bodies; `content_type` is the response's."""
-    told = _Told()
-    for value in _parsed(response, content_type):
-        _read(value, told)
+    told = _last_word(response, content_type)
+    if told is None:
+        told = _Told()
+        for value in _parsed(response, content_type):
+            _read(value, told)
     if told.model is None:
         asked = loose.loads(request)
         told.model = loose.text(asked.get("model")) if isinstance(asked, dict) else None
     if told.model is None and (match := _MODEL_IN_PATH.search(url)):
         told.model = unquote(match[1])
     return told.usage()
+
+
+def _last_word(body: bytes, content_type: str) -> _Told | None:
+    """What the last event tells if it tells everything, as OpenRouter's does; then the others need not be read."""
+    if not sse.is_event_stream(content_type):
+        return None
+    told = _Told()
+    for event in sse.last_events(body, _LAST_TWO):
+        if event.complete:
+            _read(loose.loads(event.data), told)
+    return told if told.everything() else None
 
 
 def _parsed(body: bytes, content_type: str) -> Iterator[Any]:
@@ -102,6 +116,10 @@ class _Told:
     cost: float | None = None
     counts: dict[str, int] = field(default_factory=dict)
 
+    def everything(self) -> bool:
+        texts = (self.model, self.provider, self.finish_reason)
+        return None not in texts and self.cost is not None and self.counts.keys() >= _EVERY_COUNT
+
     def usage(self) -> Usage:
         get = self.counts.get
         prompt = _sum(get("prompt"), get("cache_read_apart"), get("cache_written_apart"), needs=get("prompt"))
@@ -120,6 +138,9 @@ class _Told:
             cost=self.cost,
             finish_reason=self.finish_reason,
         )
+
+
+_EVERY_COUNT = {"prompt", "completion", "total", "reasoning", "cached"}
 
 
 def _sum(*counts: int | None, needs: int | None) -> int | None:
