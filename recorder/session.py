@@ -94,6 +94,15 @@ def state_folder() -> Path:
     return _user_folder("XDG_STATE_HOME", ".local/state")
 
 
+def cache_folder() -> Path:
+    """For what can be had again at the cost of some time."""
+    if chosen := os.environ.get("RECORDER_STATE_DIR"):
+        return Path(chosen).absolute() / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / APPLICATION
+    return _user_folder("XDG_CACHE_HOME", ".cache")
+
+
 def data_folder() -> Path:
     return _user_folder("XDG_DATA_HOME", ".local/share")
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import stat
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from recorder import session, wording
+from recorder import catalogue, session, wording
 from recorder import settings as setting
-from recorder.cassette import survey
+from recorder.catalogue import Entry
+from recorder.cli import output
 from recorder.cli.options import option
 from recorder.cli.sessions import table
-from recorder.errors import CassetteError, RecorderError
+from recorder.errors import RecorderError
+
+_SHOWN_MODELS = 2  # in a table; `--json` has them all
+_HEADS = ("SESSION", "INTERACTIONS", "MODELS", "TOKENS", "COST", "SIZE", "LAST RECORDED", "STATE")
 
 
 @click.command("list")
@@ -31,45 +34,62 @@ def list_command(*, cassette_dir: Path, as_json: bool) -> None:
     if not cassette_dir.is_dir():
         raise RecorderError(f"expected a folder of cassettes at {cassette_dir}, found none; see --cassette-dir")
     running = {Path(entry.cassette).resolve() for entry in session.running(session.state_folder())}
-    found = [_look_at(cassette_dir, name, running) for name in session.names_in(cassette_dir)]
+    found = catalogue.entries(cassette_dir, cache=session.cache_folder(), now=time.time_ns())
+    states = {entry.session: _state(entry, running) for entry in found}
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        output.write([json.dumps([_data(entry, states[entry.session]) for entry in found], indent=2), "\n"])
     elif not found:
         click.echo(f"no cassettes in {cassette_dir}")
     else:
-        rows = [
-            (
-                wording.printable(entry["session"]),
-                "-" if entry["interactions"] is None else str(entry["interactions"]),
-                "-" if entry["bytes"] is None else wording.size(entry["bytes"]),
-                "-" if entry["modified"] is None else _local(entry["modified"]),
-                wording.printable(entry["state"]),
-            )
-            for entry in found
-        ]
-        click.echo(table(("SESSION", "INTERACTIONS", "SIZE", "LAST RECORDED", "STATE"), rows))
+        output.write([table(_HEADS, [_row(entry, states[entry.session]) for entry in found]), "\n"])
 
 
-def _look_at(folder: Path, name: str, running: set[Path]) -> dict[str, Any]:
-    """One cassette. `bytes`, `modified` (seconds since the epoch), `interactions`: None where they are not known."""
-    path = folder / f"{name}{session.SUFFIX}"
-    found: dict[str, Any] = {"session": name, "interactions": None, "bytes": None, "modified": None}
-    try:
-        status = path.stat()
-        found |= {"bytes": status.st_size, "modified": status.st_mtime}
-        if stat.S_ISREG(status.st_mode):
-            surveyed = survey(path.read_bytes(), str(path))
-            found["interactions"] = surveyed.count
-            state = "torn" if surveyed.torn else "whole" if surveyed.count else "empty"
-        else:  # a pipe would be waited for
-            state = "unreadable: not a file"
-    except CassetteError as error:
-        state = f"damaged: {error}"
-    except OSError as error:
-        state = f"unreadable: {error.strerror}"
-    if path.resolve() in running:
-        state = "running"
-    return {**found, "state": state, "path": str(path)}
+def _state(entry: Entry, running: set[Path]) -> str:
+    return "running" if running and entry.path.resolve() in running else entry.contents.state
+
+
+def _data(entry: Entry, state: str) -> dict[str, Any]:
+    """`modified`: seconds since the epoch. What is not known is null."""
+    told = entry.contents
+    return {
+        "session": entry.session,
+        "interactions": told.interactions,
+        "models": list(told.models),
+        "prompt_tokens": told.prompt_tokens,
+        "completion_tokens": told.completion_tokens,
+        "untold": told.untold,
+        "cost": told.cost,
+        "bytes": entry.size,
+        "modified": entry.modified,
+        "state": state,
+        "path": str(entry.path),
+    }
+
+
+def _row(entry: Entry, state: str) -> tuple[str, ...]:
+    told = entry.contents
+    return (
+        wording.printable(entry.session),
+        "-" if told.interactions is None else f"{told.interactions:,}",
+        wording.printable(_models(told.models)),
+        _tokens(told),
+        wording.dollars(told.cost) or "-",
+        "-" if entry.size is None else wording.size(entry.size),
+        "-" if entry.modified is None else _local(entry.modified),
+        wording.printable(state),
+    )
+
+
+def _models(models: tuple[str, ...]) -> str:
+    more = len(models) - _SHOWN_MODELS
+    return (", ".join(models[:_SHOWN_MODELS]) + (f" and {more} more" if more > 0 else "")) or "-"
+
+
+def _tokens(told: catalogue.Contents) -> str:
+    """Prompt and completion; with a plus where some answers did not tell theirs."""
+    if told.prompt_tokens is None or told.completion_tokens is None:
+        return "-"
+    return f"{told.prompt_tokens + told.completion_tokens:,}" + ("+" if told.untold else "")
 
 
 def _local(seconds: float) -> str:

@@ -17,7 +17,7 @@ from recorder.conversation.nouns import (
     ToolResult,
     Turn,
 )
-from recorder.conversation.reader import read
+from recorder.conversation.reader import read, usage_of
 
 __all__ = [
     "Answer",
@@ -32,4 +32,5 @@ __all__ = [
     "ToolResult",
     "Turn",
     "read",
+    "usage_of",
 ]

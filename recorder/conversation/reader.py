@@ -12,6 +12,7 @@ from recorder import loose, sse, usage
 from recorder.conversation import bodies, chat, gemini, messages, responses
 from recorder.conversation.nouns import Answer, Message, Tool, Turn
 from recorder.model import Interaction
+from recorder.usage import Usage
 
 
 class _Answers(Protocol):
@@ -81,9 +82,7 @@ def read(interaction: Interaction, number: int = 0) -> Turn:
     request = loose.mapping(loose.loads(interaction.request.body))
     streamed = sse.is_event_stream(content_type)
     values = bodies.values(body, content_type)
-    told = usage.of_bodies(
-        url=interaction.request.url, request=interaction.request.body, response=body, content_type=content_type
-    )
+    told = usage_of(interaction)
     error = _error(interaction, values)
     api = _api(interaction.request.url, request)
     if api is None:
@@ -100,6 +99,13 @@ def read(interaction: Interaction, number: int = 0) -> Turn:
         usage=told,
         error=error,
     )
+
+
+def usage_of(interaction: Interaction) -> Usage:
+    """What `read(interaction).usage` is, without reading the rest; binary event streams of Bedrock included."""
+    body, content_type = bodies.plain(interaction.response)
+    asked = interaction.request
+    return usage.of_bodies(url=asked.url, request=asked.body, response=body, content_type=content_type)
 
 
 def _api(url: str, request: dict[str, Any]) -> _Api | None:

@@ -13,6 +13,7 @@ from recorder.cassette import GO_VCR, Cassette, dumps
 from recorder.model import Interaction, Request, Response
 from recorder.session import Ended, Registration, Running
 from tests.cli.conftest import Call
+from tests.conversation.making import interaction
 
 
 def cassette(count: int) -> bytes:
@@ -95,12 +96,45 @@ def test_the_table_has_a_line_for_each(call: Call) -> None:
     outcome = call("list")
     assert 0 == outcome.status
     head, *lines = outcome.stdout.splitlines()
-    assert ["SESSION", "INTERACTIONS", "SIZE", "LAST", "RECORDED", "STATE"] == head.split()
+    assert ["SESSION", "INTERACTIONS", "MODELS", "TOKENS", "COST", "SIZE", "LAST", "RECORDED", "STATE"] == head.split()
     assert 10 == len(lines)
     cells = {line.split()[0]: line.split()[1:] for line in lines}
-    assert ["2", "875", "B"] == cells["whole"][:3]
+    assert ["2", "-", "-", "-", "875", "B"] == cells["whole"][:6]
     assert {"caf\\udce9", "line\\nend\\x1b[2J"} < set(cells)
-    assert ["-", "-", "-", "unreadable:", "No", "such", "file", "or", "directory"] == cells["dangling"]
+    assert ["-", "-", "-", "-", "-", "-", "unreadable:", "No", "such", "file", "or", "directory"] == cells["dangling"]
+
+
+def chat(model: str, told: dict[str, Any] | None, code: int = 200) -> Interaction:
+    answer = {"model": model, "usage": told} if told else {"model": model}
+    return interaction("/api/v1/chat/completions", {"model": model, "messages": []}, answer, code=code)
+
+
+def test_models_tokens_and_cost_are_those_that_were_told(call: Call, place: Path) -> None:
+    (place / "cassettes").mkdir()
+    told = {"prompt_tokens": 1000, "completion_tokens": 34, "cost": 0.25}
+    sessions = {
+        "all": (chat("m/a", told), chat("m/b", told), chat("m/b", told)),
+        "some": (chat("m/a", told), chat("m/a", None)),
+        "none": (chat("m/a", None), chat("m/b", None), chat("m/c\x1b", None)),
+        "refused": (chat("m/a", told), chat("m/a", None, 429)),
+    }
+    for name, interactions in sessions.items():
+        data = dumps(Cassette(interactions=interactions, layout=GO_VCR))
+        (place / "cassettes" / f"{name}.yaml").write_bytes(data)
+    entries = listed(call)
+    sums = {name: [entry[key] for key in ("prompt_tokens", "cost", "untold")] for name, entry in entries.items()}
+    assert {
+        "all": [3000, 0.75, 0],
+        "some": [1000, 0.25, 1],
+        "none": [None, None, 3],
+        "refused": [1000, 0.25, 0],
+    } == sums
+    assert ["m/b", "m/a"] == entries["all"]["models"]
+    rows = {line.split()[0]: line for line in call("list").stdout.splitlines()}
+    assert "  m/b, m/a " in rows["all"]
+    assert "  3,102  $0.75 " in " ".join(rows["all"].split(" ")).replace("   ", "  ")
+    assert "  1,034+  $0.25 " in rows["some"]
+    assert "m/a, m/b and 1 more  -" in rows["none"]
 
 
 def test_a_folder_without_cassettes_says_so(call: Call, place: Path) -> None:
