@@ -15,13 +15,16 @@ import secrets
 import signal
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from recorder import session
 from recorder.errors import CassetteError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _VERSION = 1  # of what is kept; raised when `Contents` or the reading of it changes
 _JUST_NOW = 2_000_000_000  # nanoseconds; the coarsest times of a file system in use (FAT) are 2 s apart
@@ -67,8 +70,8 @@ def entries(folder: Path, *, cache: Path, now: int) -> list[Entry]:
         for name, each in zip(names, found, strict=True)
     ]
     missing = [place for place, known in enumerate(contents) if known is None]
-    read = _read([(paths[place], _size(found[place])) for place in missing])
-    for place, fresh in zip(missing, read, strict=True):
+    unread = [paths[place] for place in missing]
+    for place, fresh in zip(missing, each(read, unread, unread), strict=True):
         contents[place] = fresh
         status = found[place]
         if isinstance(status, os.stat_result) and now - max(status.st_mtime_ns, status.st_ctime_ns) > _JUST_NOW:
@@ -95,28 +98,31 @@ def _look_at(path: Path) -> os.stat_result | Contents:
         return Contents(state=f"unreadable: {error.strerror}")
 
 
-def _size(found: os.stat_result | Contents) -> int:
-    return found.st_size if isinstance(found, os.stat_result) else 0
-
-
 # --- reading
 
 
-def _read(files: list[tuple[Path, int]]) -> Iterable[Contents]:
-    """The contents of each file, in order; of much to read, on every processor."""
-    paths = [path for path, _ in files]
-    workers = min(len(paths), os.cpu_count() or 1)
-    if workers < 2 or sum(size for _, size in files) < _WORTH_A_POOL:
-        return map(read, paths)
-    return _read_in_parallel(paths, workers)
+def each(work: Callable[[Item], Result], items: Sequence[Item], paths: Iterable[Path]) -> Iterable[Result]:
+    """`work` done on each item, in order; if the files at `paths` are much to read, on every processor."""
+    workers = min(len(items), os.cpu_count() or 1)
+    if workers < 2 or sum(map(_size, paths)) < _WORTH_A_POOL:
+        return map(work, items)
+    return _in_parallel(work, items, workers)
 
 
-def _read_in_parallel(paths: list[Path], workers: int) -> Iterator[Contents]:
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # it will be told when it is read
+        return 0
+
+
+def _in_parallel(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - only where there is much to read
 
     # Small portions: files differ in size, and no processor should be left with the large ones.
+    portion = max(1, len(items) // (workers * 16))
     with ProcessPoolExecutor(workers, initializer=_leave_interrupts) as pool:
-        yield from pool.map(read, paths, chunksize=max(1, len(paths) // (workers * 16)))
+        yield from pool.map(work, items, chunksize=portion)
 
 
 def _leave_interrupts() -> None:

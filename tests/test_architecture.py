@@ -16,7 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "loose", "wording"),
     ("model",),
     ("cassette", "sse", "encoding", "capture"),
-    ("gohttp", "usage", "scrub", "conversation"),
+    ("gohttp", "usage", "scrub", "conversation", "measure"),
     ("library", "report"),
     ("store", "settings", "session", "environment", "upstream", "config"),
     ("catalogue",),

@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, str] = {
     "list": "recorder.cli.cassettes",
     "env": "recorder.cli.sessions",
     "show": "recorder.cli.show",
+    "stats": "recorder.cli.stats",
     "verify": "recorder.cli.secrets",
     "scrub": "recorder.cli.secrets",
     "demo": "recorder.cli.demo",

@@ -1,0 +1,81 @@
+"""Sessions in numbers: `stats`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from recorder import cassette, catalogue, measure, session
+from recorder import settings as setting
+from recorder.cli import named, output
+from recorder.cli.options import option
+from recorder.cli.sessions import table
+from recorder.errors import CassetteError, RecorderError
+from recorder.measure import Measure
+from recorder.report import statistics
+
+_Read = tuple[list[Measure], str]
+
+
+@click.command("stats")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@option(
+    "--cassette-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=setting.DEFAULT_CASSETTE_DIR,
+    help="Folder of the cassettes.",
+)
+@click.option(
+    "--by",
+    multiple=True,
+    type=click.Choice(list(measure.BY)),
+    default=["session"],
+    show_default=True,
+    help="What a row is; repeatable, for a row of each combination.",
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def stats_command(*, names: tuple[str, ...], cassette_dir: Path, by: tuple[str, ...], as_json: bool) -> None:
+    """Tell tokens, cost, errors and times of sessions NAME, or of all.
+
+    Times and tokens a second are the median and the 95th percentile. A plus stands where some answers did not tell
+    theirs, "unknown" where none did.
+    """
+    found = {name: named.find(name, cassette_dir) for name in names or _all(cassette_dir)}
+    read = catalogue.each(_read, [(name, str(path)) for name, path in found.items()], list(found.values()))
+    measured: list[Measure] = []
+    damaged = []
+    for some, damage in read:
+        measured += some
+        damaged += [damage] if damage else []
+    by = tuple(dict.fromkeys(by))
+    groups = measure.grouped(measured, by)
+    if as_json:
+        output.write([json.dumps(statistics.data(by, groups), indent=2), "\n"])
+    elif not groups:
+        click.echo("no interactions")
+    else:
+        total = measure.summary(measured) if len(groups) > 1 else None
+        output.write([table(statistics.heads(by), list(statistics.rows(groups, total))), "\n"])
+    if damaged:
+        raise RecorderError(damaged[0] + (f" (and {len(damaged) - 1} more are damaged)" if damaged[1:] else ""))
+
+
+def _all(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        raise RecorderError(f"expected a folder of cassettes at {folder}, found none; see --cassette-dir")
+    return session.names_in(folder)
+
+
+def _read(file: tuple[str, str]) -> _Read:
+    """The measures of a cassette as far as it is whole, and what is wrong behind them."""
+    name, path = file
+    some: list[Measure] = []
+    try:
+        some.extend(measure.measures(cassette.interactions(Path(path).read_bytes(), path), session=name))
+    except CassetteError as error:
+        return some, str(error)
+    except OSError as error:
+        return some, f"{path}: {error.strerror}"
+    return some, ""
