@@ -17,11 +17,11 @@ def loads(data: bytes) -> Any:
         return None
 
 
-def dumps(value: Any, indent: int | None = None) -> str:
-    """As text, compact without `indent`; what is nested too deeply for that is told and not shown."""
+def dumps(value: Any, indent: int | None = None, *, ordered: bool = False) -> str:
+    """As text, compact without `indent`; `ordered`: by name. What is nested too deeply for it is told and not shown."""
     separators = (",", ":") if indent is None else None
     try:
-        return json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+        return json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, sort_keys=ordered)
     except (ValueError, RecursionError):  # a value that `loads` has made may still be too deep for the encoder
         return "<nested too deeply>"
 

@@ -27,6 +27,8 @@ _COMMANDS: Mapping[str, str] = {
     "env": "recorder.cli.sessions",
     "show": "recorder.cli.show",
     "stats": "recorder.cli.stats",
+    "diff": "recorder.cli.diff",
+    "textconv": "recorder.cli.diff",
     "verify": "recorder.cli.secrets",
     "scrub": "recorder.cli.secrets",
     "demo": "recorder.cli.demo",

@@ -22,10 +22,10 @@ Colour = Literal["auto", "always", "never"]
 _NOT_FOUND = 127  # a shell's exit status for a command that is not there
 
 
-def show(rows: Iterable[ink.Line], *, colour: Colour = "auto") -> None:
+def show(rows: Iterable[ink.Line], *, colour: Colour = "auto", paged: bool = True) -> None:
     terminal = sys.stdout.isatty()
     painted = ink.paint(rows, colour=_coloured(colour, terminal=terminal))
-    pager = _pager() if terminal else ""
+    pager = _pager() if terminal and paged else ""
     if not pager:
         write(painted)
         return

@@ -21,6 +21,7 @@ from recorder.conversation import (
     Turn,
 )
 from recorder.report.ink import BLANK, Line, Span, line, lines
+from recorder.report.seen import Seen
 from recorder.usage import Usage
 
 _INDENT = 2
@@ -30,13 +31,13 @@ _OBVIOUS = frozenset(("stream", "stream_options", "usage"))  # parameters that o
 
 def conversation(turns: Iterable[Turn], *, reasoning: bool = False, repeat: bool = False) -> Iterator[Line]:
     """All `turns`, one below the other. `reasoning`: in full. `repeat`: what was shown before, too."""
-    shown = _Shown()
+    seen = Seen()
     for place, turn in enumerate(turns):
         if place:
             yield BLANK
-        known = (0, 0) if repeat else shown.of(turn)
+        known = (0, 0) if repeat else seen.known(map(_said, turn.prompt))
         yield from _turn(turn, *known, reasoning=reasoning)
-        shown.add(turn)
+        seen.add(map(_said, turn.messages), turn.id)
 
 
 def _turn(turn: Turn, known: int, where: int, *, reasoning: bool) -> Iterator[Line]:
@@ -77,30 +78,6 @@ def _short(value: Any) -> str:
 
 
 # --- messages
-
-
-class _Shown:
-    """The conversations shown so far, as a tree: one that goes on from another shares its beginning with it."""
-
-    def __init__(self) -> None:
-        self._after: dict[tuple[int, tuple[Any, ...]], int] = {}  # what was said at a node → the node behind it
-        self._latest: dict[int, int] = {}  # the latest turn that came by a node
-
-    def add(self, turn: Turn) -> None:
-        node = 0
-        for message in turn.messages:
-            node = self._after.setdefault((node, _said(message)), len(self._after) + 1)
-            self._latest[node] = turn.id
-
-    def of(self, turn: Turn) -> tuple[int, int]:
-        """How many of a turn's first messages were shown, and where last."""
-        node = count = 0
-        for message in turn.prompt:
-            behind = self._after.get((node, _said(message)))
-            if behind is None:
-                break
-            node, count = behind, count + 1
-        return count, self._latest.get(node, 0)
 
 
 def _said(message: Message) -> tuple[Any, ...]:

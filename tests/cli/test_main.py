@@ -15,7 +15,21 @@ from recorder.cli.summaries import SUMMARIES
 from tests.cli.conftest import Call
 from tests.conftest import ROOT
 
-COMMANDS = ["start", "run", "stop", "status", "list", "env", "show", "stats", "verify", "scrub", "demo"]
+COMMANDS = [
+    "start",
+    "run",
+    "stop",
+    "status",
+    "list",
+    "env",
+    "show",
+    "stats",
+    "diff",
+    "textconv",
+    "verify",
+    "scrub",
+    "demo",
+]
 
 
 def test_help_lists_every_command(call: Call) -> None:
