@@ -88,6 +88,8 @@ def _part(part: dict[str, Any]) -> Part:
     if kind == "refusal":
         return Refusal(text=loose.text(part.get("refusal")) or "")
     body = part.get(kind)
+    if kind == "thinking":  # Mistral's
+        return Reasoning(text=plain_text(body))
     if kind == "input_audio":
         return attachment("audio", data=loose.at(body, "data"), media_type=loose.at(body, "format"))
     if kind == "file":

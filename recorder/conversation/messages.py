@@ -9,8 +9,6 @@ from recorder import loose
 from recorder.conversation.nouns import Answer, Message, Part, Reasoning, Text, Tool, ToolCall, ToolResult
 from recorder.conversation.parts import arguments, attachment, joined, plain_text, said
 
-_WRITTEN = "written"  # the field of a block that gathers a call's arguments; no API's own
-
 # --- what was sent
 
 
@@ -63,9 +61,10 @@ def _block(block: dict[str, Any]) -> Part:
         case "redacted_thinking":
             return Reasoning(text="", sealed=len(loose.text(block.get("data")) or ""))
         case "tool_use" | "server_tool_use" | "mcp_tool_use":
-            written = loose.text(block.get(_WRITTEN)) or arguments(block.get("input"))
             return ToolCall(
-                name=loose.text(block.get("name")) or "", arguments=written, id=loose.text(block.get("id")) or ""
+                name=loose.text(block.get("name")) or "",
+                arguments=arguments(block.get("input")),
+                id=loose.text(block.get("id")) or "",
             )
     if kind.endswith("tool_result"):  # tool_result, web_search_tool_result, …
         return ToolResult(
@@ -117,7 +116,7 @@ def _added_up(values: Iterable[dict[str, Any]]) -> dict[str, Any]:
                 blocks[index] = dict(loose.mapping(value.get("content_block")))
             case "content_block_delta":
                 delta = loose.mapping(value.get("delta"))
-                for name, told in (("text", "text"), ("thinking", "thinking"), ("partial_json", _WRITTEN)):
+                for name, told in (("text", "text"), ("thinking", "thinking"), ("partial_json", "input")):
                     if piece := loose.text(delta.get(name)):
                         pieces.setdefault(index, {}).setdefault(told, []).append(piece)
             case "message_delta":

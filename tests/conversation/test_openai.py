@@ -62,6 +62,14 @@ def compared(shared: Path) -> list[tuple[Path, Turn, Any, Any]]:
     return [(path, turn, *completion(turn)) for path, turn in turns(shared)]
 
 
+@pytest.fixture(scope="module")
+def of_others(shared: Path) -> list[tuple[Path, Turn, Any, Any]]:
+    """What speaks the same API elsewhere: Azure, OpenAI."""
+    paths = sorted(set((shared / "cassettes").rglob("*.yaml")) - set(openrouter_cassettes(shared)))
+    found = ((path, turn) for path in paths for turn in load(path) if turn.api == "chat")
+    return [(path, turn, *completion(turn)) for path, turn in found]
+
+
 def test_there_is_something_to_compare(compared: list[Any], shared: Path) -> None:
     streamed = sum(turn.streamed for _, turn, _, _ in compared)
     assert (39, 34, 32) == (len(openrouter_cassettes(shared)), streamed, len(compared) - streamed)
@@ -92,6 +100,21 @@ def test_the_tool_calls_are_the_clients(compared: list[tuple[Path, Turn, Any, An
         assert calls == [(call.id, call.name, call.arguments) for call in turn.tool_calls], path
         seen += len(calls)
     assert seen > len(compared) // 2
+
+
+def test_other_providers_are_read_as_the_client_reads_them(of_others: list[tuple[Path, Turn, Any, Any]]) -> None:
+    assert 5 == len(of_others)
+    for path, turn, theirs, told in of_others:
+        message = theirs.choices[0].message
+        calls = [(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or []]
+        assert (message.content or "", calls) == (
+            turn.text,
+            [(call.id, call.name, call.arguments) for call in turn.tool_calls],
+        ), path
+        assert (told.prompt_tokens, told.completion_tokens) == (
+            turn.usage.prompt_tokens,
+            turn.usage.completion_tokens,
+        ), path
 
 
 def test_the_usage_is_the_clients(compared: list[tuple[Path, Turn, Any, Any]]) -> None:

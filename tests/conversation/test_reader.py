@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder.conversation import Message, Reasoning, Text, ToolCall, Turn
+from tests.conversation.hostile import PATHS, VALUES
 from tests.conversation.making import JSON, STREAM, asked, events, octets, simulated, turn
 
 SCHEMA = {"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]}
@@ -156,35 +157,6 @@ def test_a_url_that_is_none_is_no_reason_to_fail() -> None:
 
 
 # --- what a body may hold
-
-WORDS = st.sampled_from(
-    [
-        *("choices", "delta", "message", "messages", "content", "role", "text", "type", "index", "id", "name", "input"),
-        *("tool_calls", "function", "arguments", "reasoning", "reasoning_details", "output", "item", "output_index"),
-        *("candidates", "parts", "functionCall", "args", "contents", "system", "tools", "parameters", "source", "data"),
-        *("content_block", "response", "error", "usage", "summary", "image_url", "url", "prompt", "thinking", "images"),
-        *("function_call", "message_start", "content_block_delta", "content_block_start", "message_delta", "tool_use"),
-        *("response.output_item.added", "response.output_text.delta", "function_call_output", "tool_result", "audio"),
-        *("response.completed", "model", "system", "assistant", "user", "tool", "inlineData", "functionDeclarations"),
-        *(
-            "data:image/png;base64,AAAA",
-            "data:,",
-            "tool_call_id",
-            "refusal",
-            "stop_reason",
-            "finish_reason",
-            "metadata",
-        ),
-    ]
-)
-LEAVES = st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | WORDS | st.text(max_size=3)
-VALUES = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=5), max_leaves=25
-)
-PATHS = st.sampled_from(
-    [path.partition("?")[0] for pair in ASKED.values() for path, _ in pair]
-    + ["/v1/completions", "/model/x/invoke", "/x"]
-)
 
 
 @settings(max_examples=600, deadline=None, derandomize=True)

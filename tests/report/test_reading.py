@@ -4,9 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from recorder.conversation import Turn, read
-from recorder.report import ink, reading
-from tests.conversation.making import STREAM, events, interaction
+from recorder.report import data, differences, ink, reading, wire
+from tests.conversation.hostile import PATHS, VALUES
+from tests.conversation.making import STREAM, events, interaction, octets
 
 CHAT = "/api/v1/chat/completions"
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"place":"Rome","days":[1,2]}'}}
@@ -135,6 +139,19 @@ def test_what_is_no_conversation_is_told_in_two_lines() -> None:
         "interaction 0  POST https://api.example.com/  200 OK",
         "  6 B of text/html, in one piece, headers after 1 ms",
     ] == [row for row in text([page]).splitlines() if row]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(path=PATHS, request=VALUES, sent=st.lists(VALUES, max_size=4), streamed=st.booleans())
+def test_nothing_that_a_body_holds_makes_it_raise(path: str, request: Any, sent: list[Any], *, streamed: bool) -> None:
+    body = events(*sent) if streamed else octets(sent[0] if sent else b"")
+    turn = read(interaction(path, request, body, content_type=STREAM if streamed else "application/json"))
+    assert text([turn, turn], reasoning=True)
+    assert [True] == [each.same for each in differences.compare([turn], [turn], reasoning=True)]
+    assert json.loads(json.dumps(data.turn(turn)))["id"] == 0
+    for rows in (wire.request, wire.response):
+        assert list(ink.paint(rows(turn.interaction), colour=True))
+    assert list(ink.paint(wire.events(turn.interaction.response), colour=True)) or not body
 
 
 def test_a_long_conversation_takes_time_by_its_length_only() -> None:
