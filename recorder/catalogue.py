@@ -121,7 +121,12 @@ def _in_parallel(work: Callable[[Item], Result], items: Sequence[Item], workers:
 
     # Small portions: files differ in size, and no processor should be left with the large ones.
     portion = max(1, len(items) // (workers * 16))
-    with ProcessPoolExecutor(workers, initializer=_leave_interrupts) as pool:
+    try:
+        pool = ProcessPoolExecutor(workers, initializer=_leave_interrupts)
+    except (OSError, ImportError, NotImplementedError):  # a sandbox without shared memory for its locks
+        yield from map(work, items)
+        return
+    with pool:
         yield from pool.map(work, items, chunksize=portion)
 
 

@@ -167,6 +167,16 @@ def test_many_processes_read_what_one_does(look: Look, tmp_path: Path, monkeypat
     assert alone == look()
 
 
+def test_where_there_can_be_no_processes_one_does(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: Any, **__: Any) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(catalogue, "_WORTH_A_POOL", 0)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", none)
+    assert EXPECTED == summary(look())
+
+
 def test_the_sums_of_real_cassettes_are_those_of_their_turns(shared: Path, tmp_path: Path) -> None:
     from recorder import load
 

@@ -189,6 +189,14 @@ assert "mitmproxy" not in sys.modules, "mitmproxy was loaded"
 """
     (place / "cassettes").mkdir()
     root = str(Path(__file__).parents[2])
-    for arguments in (["status"], ["list"], ["start", "--help"], ["run", "--help"]):
+    for arguments in (
+        ["status"],
+        ["list"],
+        ["stats"],
+        ["show", "--help"],
+        ["diff", "--help"],
+        ["start", "--help"],
+        ["run", "--help"],
+    ):
         command = [sys.executable, "-W", "error", "-c", program, *arguments]
         subprocess.run(command, cwd=place, env={"PYTHONPATH": root}, check=True, capture_output=True, timeout=60)

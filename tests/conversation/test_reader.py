@@ -159,7 +159,7 @@ def test_a_url_that_is_none_is_no_reason_to_fail() -> None:
 # --- what a body may hold
 
 
-@settings(max_examples=600, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(path=PATHS, request=VALUES, sent=st.lists(VALUES, max_size=5), streamed=st.booleans())
 def test_nothing_that_a_body_holds_makes_it_raise(path: str, request: Any, sent: list[Any], *, streamed: bool) -> None:
     body = events(*sent) if streamed else octets(sent[0] if sent else b"")
