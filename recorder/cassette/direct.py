@@ -21,6 +21,7 @@ from recorder.cassette.document import Layout
 from recorder.cassette.duration import parse_duration
 from recorder.cassette.scalars import INDICATOR, SURELY_PLAIN, is_old
 from recorder.cassette.schema import ALWAYS_IN_REQUEST, ALWAYS_IN_RESPONSE, NULLS, REQUEST, RESPONSE, Kind
+from recorder.cassette.usual import usual
 from recorder.model import Fields, Interaction, Request, Response
 
 Data = bytes | mmap.mmap
@@ -57,6 +58,10 @@ class TornError(Exception):
     """The file ends in the middle of an interaction."""
 
 
+class _UnusualError(Exception):
+    """More than the patterns of `usual.py` take."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
     """The text of literal blocks at one place: how it is indented, which digit says so, and where it ends."""
@@ -83,8 +88,6 @@ class _Form:
     name: bytes
     name_item: bytes
     name_block: _Block
-    plain_field: re.Pattern[bytes]  # a number, or a text that is plain beyond doubt or empty
-    plain_name: re.Pattern[bytes]  # with one value that is plain beyond doubt
     starts: tuple[bytes, ...]  # all that a line inside an interaction can start with, the text of blocks aside
 
 
@@ -111,10 +114,6 @@ def _form(layout: Layout) -> _Form:
         name=b" " * name,
         name_item=name_item,
         name_block=_block(layout.dash(name), layout.dash(name) + 2),
-        plain_field=re.compile(rb"%b([a-z_]+): (?:(%b)|(%b)|\"\")\n" % (pad, SURELY_PLAIN.pattern, _INTEGER.pattern)),
-        plain_name=re.compile(
-            rb"%b([A-Za-z][0-9A-Za-z-]*):\n%b(%b)\n(?!%b)" % (b" " * name, name_item, SURELY_PLAIN.pattern, name_item)
-        ),
         starts=(key + b"request:", key + b"response:", *keys, list_item, name_item, b" " * name),
     )
 
@@ -127,15 +126,89 @@ def _block(parent: int, column: int) -> _Block:
 class DirectReader:
     """One file in one layout. `candidate` is the go-yaml that wrote it (see `Layout`), as soon as a scalar tells."""
 
-    __slots__ = ("_data", "_form", "candidate")
+    __slots__ = ("_data", "_form", "_patterns", "candidate")
 
     def __init__(self, data: Data, layout: Layout) -> None:
         self._data = data
         self._form = _form(layout)
+        self._patterns = usual(layout)
         self.candidate: int | None = None
 
     def interaction(self, position: int) -> tuple[Interaction, int]:
         """The interaction at `position`, and where it ends. ForeignError; TornError if the file ends in it."""
+        try:
+            return self._usual(position)
+        except _UnusualError:
+            return self._by_lines(position)
+
+    def _usual(self, position: int) -> tuple[Interaction, int]:
+        """An interaction as nearly all are. _UnusualError if it is another."""
+        patterns = self._patterns
+        head = self._stretch(patterns.head, position)
+        sent, position = self._usual_body(head.end()) if head["body"] else (b"", head.end())
+        middle = self._stretch(patterns.middle, position)
+        body, position = self._usual_body(middle.end())
+        tail = self._stretch(patterns.tail, position)
+        try:
+            request = Request(
+                proto=_text(head["proto"]),
+                proto_major=int(head["proto_major"]),
+                proto_minor=int(head["proto_minor"]),
+                content_length=int(head["content_length"]),
+                host=_text(head["host"]),
+                body=sent,
+                headers=self._usual_fields(middle["headers"]),
+                url=_text(middle["url"]),
+                method=_text(middle["method"]),
+            )
+            response = Response(
+                proto=_text(middle["proto"]),
+                proto_major=int(middle["proto_major"]),
+                proto_minor=int(middle["proto_minor"]),
+                transfer_encoding=("chunked",) if middle["chunked"] else (),
+                content_length=int(middle["content_length"]),
+                uncompressed=middle["uncompressed"] is not None,
+                body=body,
+                headers=self._usual_fields(tail["headers"]),
+                status=_text(tail["status"]),
+                code=int(tail["code"]),
+                duration=parse_duration(tail["duration"].decode()),
+            )
+        except ValueError as error:  # a number of more than 64 bits, a duration that is none
+            raise ForeignError from error
+        return Interaction(request=request, response=response), tail.end()
+
+    def _stretch(self, pattern: re.Pattern[bytes], position: int) -> re.Match[bytes]:
+        match = pattern.match(self._data, position)
+        if match is None:
+            raise _UnusualError
+        return match
+
+    def _usual_body(self, position: int) -> tuple[bytes, int]:
+        end = self._line_end(position)
+        if end < 0:
+            raise _UnusualError
+        return self._scalar(self._data[position:end], end + 1, self._form.block, b" ")
+
+    def _usual_fields(self, lines: bytes | None) -> Fields:
+        found: dict[str, list[str]] = {}
+        values: list[str] = []
+        for name, value in self._patterns.name_or_value.findall(lines.decode()) if lines else ():
+            if value:
+                values.append(value if value[0] not in "'\"" else self._unquoted(value))
+            elif name in found:
+                raise ForeignError
+            else:
+                values = found[intern(name)] = []  # the same few in every interaction
+        return Fields.of(found)
+
+    def _unquoted(self, value: str) -> str:
+        text = value[1:-1]
+        if value[0] == "'" and is_old(text.encode()):
+            self.candidate = 6
+        return text
+
+    def _by_lines(self, position: int) -> tuple[Interaction, int]:
         form = self._form
         position = self._expect(form.item, form.item_start, position)
         position = self._expect(form.request, form.request_line, position)
@@ -184,34 +257,14 @@ class DirectReader:
         found: dict[str, Any] = {}
         pad = self._form.field
         while True:
-            position = self._plain_fields(position, kinds, found)
-            if last in found:
-                return found, position
             line, position = self._line(position)
             key, colon, rest = line[len(pad) :].partition(b":")
             name = key.decode("ascii", "replace")
             if not (line.startswith(pad) and colon and key in kinds) or name in found:
                 raise ForeignError
             found[name], position = self._value(kinds[key], rest, position)
-
-    def _plain_fields(self, position: int, kinds: dict[bytes, Kind], found: dict[str, Any]) -> int:
-        """Texts that are plain beyond doubt or empty, and numbers: most lines of an interaction."""
-        match = self._form.plain_field.match
-        while plain := match(self._data, position):
-            key, text, number = plain.groups()
-            kind, name = kinds.get(key), key.decode()
-            if name in found or text in _NULLS:
-                raise ForeignError
-            if kind is Kind.NUMBER and number:
-                found[name] = int(number)
-            elif kind is Kind.TEXT and not number:
-                found[name] = text.decode() if text else ""
-            elif kind is Kind.BODY and not number:
-                found[name] = text or b""
-            else:
-                break
-            position = plain.end()
-        return position
+            if name == last:
+                return found, position
 
     def _value(self, kind: Kind, rest: bytes, position: int) -> tuple[Any, int]:
         """The value of a key: `rest` is what stands behind its colon, `position` where the next line starts."""
@@ -240,7 +293,6 @@ class DirectReader:
         if rest:
             raise ForeignError
         while True:
-            position = self._plain_names(position, found)
             line, next_line = self._line(position)
             if not line.startswith(self._form.name):
                 break
@@ -248,17 +300,6 @@ class DirectReader:
         if not found:
             raise ForeignError
         return Fields.of(found), position
-
-    def _plain_names(self, position: int, found: dict[str, tuple[str, ...]]) -> int:
-        """Names that have one value each, all of it plain beyond doubt: nearly all headers."""
-        match = self._form.plain_name.match
-        while plain := match(self._data, position):
-            name, value = intern(plain[1].decode()), plain[2]  # the same few in every interaction
-            if name in found or name in NULLS or value in _NULLS:
-                raise ForeignError
-            found[name] = (value.decode(),)
-            position = plain.end()
-        return position
 
     def _name(self, line: bytes, position: int, found: dict[str, tuple[str, ...]]) -> int:
         empty = line.endswith(b": []")
@@ -343,6 +384,10 @@ class DirectReader:
             raise ForeignError
         _check(token, tabs=False)
         return token
+
+
+def _text(token: bytes) -> str:
+    return "" if token == b'""' else token.decode()
 
 
 def _plain_value(kind: Kind, rest: bytes) -> int | bool:

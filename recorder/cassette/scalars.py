@@ -20,7 +20,6 @@ _SEPARATORS = (b"\xe2\x80\xa8", b"\xe2\x80\xa9")  # U+2028 and U+2029: line brea
 _BREAKS = (b"\n", *_SEPARATORS)
 # A block without a digit that starts like this is lost: readers take a space for indentation, and stop at a tab.
 _LOST_INDENT = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9])*[ \t]")
-_LINE_START = re.compile(rb"\n(?=[^\n])")
 _BREAK_RUN = re.compile(rb"(?:\n|\xe2\x80[\xa8\xa9])++(?!\Z)")
 _SEPARATOR_RUN = re.compile(rb"(?:\xe2\x80[\xa8\xa9])++(?!\Z)")
 _SPACE_BREAK = re.compile(rb" \n")  # over a long text three times as fast as `in`
@@ -28,7 +27,9 @@ _SPACE_SEPARATOR = re.compile(rb" \xe2\x80[\xa8\xa9]")
 _SEPARATOR_SPACE = re.compile(rb"\xe2\x80[\xa8\xa9] ")
 
 # Text that is plain beyond doubt, for the many short values of a cassette; the long way round gives the same.
-SURELY_PLAIN = re.compile(rb"[A-Za-z/](?:[!-9;-~]|:(?=[!-~])| (?=[!\"$-~]))*")
+# `PLAIN_REST` is all of it but the first character.
+PLAIN_REST = r"""[!-9;-~]*+(?:(?::(?=[!-~])| (?=[!"$-~]))[!-9;-~]*+)*+"""
+SURELY_PLAIN = re.compile(f"[A-Za-z/]{PLAIN_REST}".encode())
 INDICATOR = re.compile(
     rb"""(?:---|\.\.\.|[#,\[\]{}&*!|>'"%@`]|[?:-](?:[ \t]|\Z))|.*?(?::(?:[ \t]|\Z)|[ \t]\#)""", re.DOTALL
 )
@@ -125,20 +126,27 @@ def _block(value: bytes, place: Place, *, separated: bool) -> bytes | None:
         digit = place.digit
     elif _LOST_INDENT.match(value):
         return None
-    header = b"|" + digit + _chomping(value) + b"\n"
-    pad = place.pad
-    # Empty lines are not indented.
-    text = _BREAK_RUN.sub(rb"\g<0>" + pad, value) if separated else _LINE_START.sub(b"\n" + pad, value)
+    lines = _separated_lines(value, place.pad) if separated else _lines(value, place.pad)
+    return b"|%b%b\n%b" % (digit, _chomping(value), lines)
+
+
+def _lines(value: bytes, pad: bytes) -> bytes:
+    """Indented, but for empty lines. No line ends with a space, so that `pad` before a break is all of a line."""
+    text = pad + value.removesuffix(b"\n").replace(b"\n", b"\n" + pad) + b"\n"
+    return b"\n".join(text.split(pad + b"\n"))  # three times as fast as `replace`
+
+
+def _separated_lines(value: bytes, pad: bytes) -> bytes:
     start = b"" if value.startswith(_BREAKS) else pad
     end = b"" if value.endswith(_BREAKS) else b"\n"
-    return header + start + text + end
+    return start + _BREAK_RUN.sub(rb"\g<0>" + pad, value) + end
 
 
 def _chomping(value: bytes) -> bytes:
     if not value.endswith(_BREAKS):
         return b"-"
-    before = value[:-1] if value.endswith(b"\n") else value[:-3]
-    return b"+" if not before or before.endswith(_BREAKS) else b""
+    before = len(value) - (1 if value.endswith(b"\n") else 3)
+    return b"+" if not before or value.endswith(_BREAKS, 0, before) else b""
 
 
 def _line(value: bytes, place: Place, *, tabs: bool, special: bool, separated: bool) -> bytes:

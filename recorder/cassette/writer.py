@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cmp_to_key, lru_cache
+from io import BytesIO
 
 from recorder.cassette.document import Cassette, Layout
 from recorder.cassette.duration import format_duration
@@ -28,8 +29,11 @@ def dumps(cassette: Cassette) -> bytes:
     if not cassette.interactions:
         return _START + b" []\n"
     layout = cassette.layout
-    rendered = (render(interaction, number, layout) for number, interaction in enumerate(cassette.interactions))
-    return b"".join((header(layout), *rendered))
+    text = BytesIO()  # grows in place: the parts of a large file would be as much again
+    text.write(header(layout))
+    for number, interaction in enumerate(cassette.interactions):
+        text.write(render(interaction, number, layout))
+    return text.getvalue()
 
 
 def render(interaction: Interaction, id: int, layout: Layout) -> bytes:  # noqa: A002 - the format's word
