@@ -9,7 +9,6 @@ Bodies are found, taken out of their indentation and checked as a whole (`search
 
 from __future__ import annotations
 
-import binascii
 import mmap
 import re
 from dataclasses import dataclass
@@ -19,10 +18,11 @@ from typing import Any
 
 from recorder.cassette.document import Layout
 from recorder.cassette.duration import parse_duration
+from recorder.cassette.quoted import ForeignError, base64, check, double_quoted, single_quoted
 from recorder.cassette.scalars import INDICATOR, SURELY_PLAIN, is_old
 from recorder.cassette.schema import ALWAYS_IN_REQUEST, ALWAYS_IN_RESPONSE, NULLS, REQUEST, RESPONSE, Kind
 from recorder.cassette.usual import usual
-from recorder.model import Fields, Interaction, Request, Response
+from recorder.model import NO_FIELDS, Fields, Interaction, Request, Response
 
 Data = bytes | mmap.mmap
 """Text to read. A mapped file is never in memory as a whole."""
@@ -34,24 +34,12 @@ _ALWAYS_IN_REQUEST, _ALWAYS_IN_RESPONSE = frozenset(ALWAYS_IN_REQUEST), frozense
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 _BLOCK_HEADER = re.compile(rb"\|([1-9]?)([-+]?)")
-_ASCII_TEXT = bytes(range(0x20, 0x7F)) + b"\n"
-# Not what a YAML reader keeps as it is: controls, the line breaks of YAML 1.1 and the byte order mark.
-_UNUSUAL = re.compile("[^\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_PRINTABLE = bytes(range(0x20, 0x7F))
 _LONGEST_SIMPLE_KEY = 128
+_MOST_VALUES = 4096
 _LONGEST_START = 64  # more than any line has before its value
 _CHUNK = 2**20
-
-_ESCAPE = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.|\Z)", re.DOTALL)
-_ESCAPES = {
-    b"0": b"\0", b"a": b"\x07", b"b": b"\x08", b"t": b"\t", b"v": b"\x0b", b"f": b"\x0c", b"r": b"\r", b"e": b"\x1b",
-    b" ": b" ", b"/": b"/", b"N": b"\xc2\x85", b"_": b"\xc2\xa0", b"L": b"\xe2\x80\xa8", b"P": b"\xe2\x80\xa9",
-}  # fmt: skip
-_MANY = 64  # kinds of escapes; above that, one pass over the text beats a `replace` for each
-_BACKSLASH = b"\xff"  # stands for a backslash while escapes are taken out: never in UTF-8
-
-
-class ForeignError(Exception):
-    """Not spelled as go-vcr spells it; it may still be good YAML."""
+_PRINTABLE = bytes(range(0x20, 0x7F))
 
 
 class TornError(Exception):
@@ -83,6 +71,7 @@ class _Form:
     response: re.Pattern[bytes]
     field: bytes
     block: _Block
+    behind_body: bytes  # the key that nearly always follows one
     list_item: bytes
     list_block: _Block
     name: bytes
@@ -109,6 +98,7 @@ def _form(layout: Layout) -> _Form:
         response=re.compile(key + b"response:\n"),
         field=pad,
         block=_block(field, layout.step(field)),
+        behind_body=b"\n" + pad + b"headers:",
         list_item=list_item,
         list_block=_block(layout.dash(field), layout.dash(field) + 2),
         name=b" " * name,
@@ -126,12 +116,13 @@ def _block(parent: int, column: int) -> _Block:
 class DirectReader:
     """One file in one layout. `candidate` is the go-yaml that wrote it (see `Layout`), as soon as a scalar tells."""
 
-    __slots__ = ("_data", "_form", "_patterns", "candidate")
+    __slots__ = ("_data", "_form", "_patterns", "_values", "candidate")
 
     def __init__(self, data: Data, layout: Layout) -> None:
         self._data = data
         self._form = _form(layout)
         self._patterns = usual(layout)
+        self._values: dict[tuple[str, ...], tuple[str, ...]] = {}  # most headers say the same in every interaction
         self.candidate: int | None = None
 
     def interaction(self, position: int) -> tuple[Interaction, int]:
@@ -191,15 +182,22 @@ class DirectReader:
         return self._scalar(self._data[position:end], end + 1, self._form.block, b" ")
 
     def _usual_fields(self, lines: bytes | None) -> Fields:
-        found: dict[str, list[str]] = {}
-        values: list[str] = []
-        for name, value in self._patterns.name_or_value.findall(lines.decode()) if lines else ():
-            if value:
-                values.append(value if value[0] not in "'\"" else self._unquoted(value))
+        if lines is None:
+            return NO_FIELDS
+        if len(self._values) > _MOST_VALUES:
+            self._values.clear()
+        found: dict[str, tuple[str, ...]] = {}
+        last = ""
+        for name, value in self._patterns.value.findall(lines.decode()):
+            text = value if value[0] not in "'\"" else self._unquoted(value)
+            if not name:
+                found[last] += (text,)
             elif name in found:
                 raise ForeignError
             else:
-                values = found[intern(name)] = []  # the same few in every interaction
+                last = intern(name)  # the same few in every interaction
+                values = (text,)
+                found[last] = self._values.setdefault(values, values)
         return Fields.of(found)
 
     def _unquoted(self, value: str) -> str:
@@ -333,13 +331,37 @@ class DirectReader:
             return self._literal(token, position, block)
         if token == b"!!binary |":
             encoded, position = self._literal(b"|", position, block)
-            return _base64(encoded.replace(b"\n", b"")), position
+            return base64(encoded.replace(b"\n", b"")), position
         return self._flow(token), position
 
     def _literal(self, token: bytes, position: int, block: _Block) -> tuple[bytes, int]:
         header = _BLOCK_HEADER.fullmatch(token)
         if header is None or header[1] not in (b"", block.digit):
             raise ForeignError
+        text, position = self._events(position, block.pad) or self._lines(position, block)
+        if not header[1]:
+            self._without_digit(text)
+        if header[2] != b"+":
+            text = text.rstrip(b"\n") + (b"" if header[2] else b"\n")
+        return text, position
+
+    def _events(self, position: int, pad: bytes) -> tuple[bytes, int] | None:
+        """The text of a block that is an event stream, an empty line behind each other one. None if it is no such text.
+
+        Nothing in it is searched twice: when the empty lines are taken out, no other line break may be left.
+        """
+        end = self._data.find(self._form.behind_body, position, position + _CHUNK) + 1
+        if not end or self._data[position : position + len(pad)] != pad:
+            return None
+        lines = self._data[position + len(pad) : end]
+        events = lines.split(b"\n\n" + pad)
+        breaks = 2 * (len(events) - 1) + len(events[-1]) - len(events[-1].rstrip(b"\n"))
+        if lines.translate(None, _PRINTABLE) != b"\n" * breaks:
+            return None
+        return b"\n\n".join(events), end
+
+    def _lines(self, position: int, block: _Block) -> tuple[bytes, int]:
+        """The text of any block."""
         # From the line break of the header, so that a block without any text ends where it starts.
         end = block.end.search(self._data, position - 1)
         if end is None:
@@ -351,11 +373,7 @@ class DirectReader:
         # With the header's line break, so that all lines start alike. `split` is faster than `replace` here.
         lines = self._data[position - 1 : end.end()].split(b"\n" + block.pad)
         text = b"\n".join(lines)[1:] if lines[0] else b"\n".join(lines[1:])
-        if not header[1]:
-            self._without_digit(text)
-        _check(text, tabs=True)
-        if header[2] != b"+":
-            text = text.rstrip(b"\n") + (b"" if header[2] else b"\n")
+        check(text, tabs=True)
         return text, end.end()
 
     def _without_digit(self, text: bytes) -> None:
@@ -372,17 +390,17 @@ class DirectReader:
                 raise ForeignError
             return token
         if token.startswith(b'"'):
-            return _double_quoted(token)
+            return double_quoted(token)
         if token.startswith(b"'"):
-            text = _single_quoted(token)
+            text = single_quoted(token)
             if is_old(text):
                 self.candidate = 6
             return text
         if token.startswith(b"!!binary "):
-            return _base64(token[len(b"!!binary ") :])
+            return base64(token[len(b"!!binary ") :])
         if not token or token in _NULLS or token == b"<<" or token != token.strip(b" ") or INDICATOR.match(token):
             raise ForeignError
-        _check(token, tabs=False)
+        check(token, tabs=False)
         return token
 
 
@@ -405,77 +423,3 @@ def _plain_value(kind: Kind, rest: bytes) -> int | bool:
         except ValueError as error:  # UnicodeDecodeError is one
             raise ForeignError from error
     raise ForeignError
-
-
-def _check(text: bytes, *, tabs: bool) -> None:
-    """ForeignError if a YAML reader would refuse a character of `text`, or not keep it as it is."""
-    rest = text.translate(None, _ASCII_TEXT + b"\t" if tabs else _ASCII_TEXT)
-    if not rest:
-        return
-    try:
-        text.decode()
-        unusual = _UNUSUAL.search(rest.decode())
-    except UnicodeDecodeError as error:
-        raise ForeignError from error
-    if unusual:
-        raise ForeignError
-
-
-def _single_quoted(token: bytes) -> bytes:
-    text = token[1:-1]
-    if len(token) < 2 or not token.endswith(b"'"):
-        raise ForeignError
-    _check(text, tabs=False)
-    if b"'" not in text:
-        return text
-    single = text.replace(b"''", b"'")
-    if text.count(b"'") != 2 * (len(text) - len(single)):  # one that stands alone
-        raise ForeignError
-    return single
-
-
-def _double_quoted(token: bytes) -> bytes:
-    """Every escape of YAML. A `replace` for each kind of escape that is there beats any loop over the text."""
-    text = token[1:-1]
-    if len(token) < 2 or not token.endswith(b'"'):
-        raise ForeignError
-    _check(text, tabs=False)
-    if b"\\" not in text:
-        if b'"' in text:
-            raise ForeignError
-        return text
-    text = text.replace(b"\\\\", _BACKSLASH)  # from here on, every backslash starts an escape
-    quoted = text.replace(b'\\"', b'"')
-    if quoted.count(b'"') != len(text) - len(quoted):  # one that is not escaped
-        raise ForeignError
-    text = quoted.replace(b"\\n", b"\n")
-    if b"\\" in text:
-        kinds = set(_ESCAPE.findall(text))
-        if len(kinds) > _MANY:
-            text = _ESCAPE.sub(lambda found: _unescape(found[0]), text)
-        else:
-            for kind in kinds:
-                text = text.replace(kind, _unescape(kind))
-    return text.replace(_BACKSLASH, b"\\")
-
-
-def _unescape(escape: bytes) -> bytes:
-    if len(escape) <= 2:  # one at the end of the text is a backslash alone
-        character = _ESCAPES.get(escape[1:])
-        if character is None:
-            raise ForeignError
-        return character
-    code = int(escape[2:], 16)  # noqa: FURB166 - this prefix is no Python prefix
-    if code == ord("\\"):
-        return _BACKSLASH
-    try:
-        return chr(code).encode()
-    except (ValueError, OverflowError) as error:  # a surrogate, or beyond Unicode
-        raise ForeignError from error
-
-
-def _base64(encoded: bytes) -> bytes:
-    try:
-        return binascii.a2b_base64(encoded, strict_mode=True)
-    except binascii.Error as error:
-        raise ForeignError from error

@@ -23,6 +23,7 @@ _UNITS = {
 _TERM = re.compile(r"([0-9]*)(\.([0-9]*))?([^0-9.]+)")
 # A number of more digits than this has overflowed long before its end.
 _MOST_DIGITS = 40
+_SURELY_64_BITS = 18
 
 
 def format_duration(nanoseconds: int) -> str:
@@ -74,6 +75,8 @@ def _term(whole: str, fraction: str | None, unit: str) -> int:
 
 def _fraction(digits: str, scale: int) -> int:
     """Nanoseconds of `0.digits` units, in floating point and cut off as Go does it (`leadingFraction`)."""
+    if len(digits) <= _SURELY_64_BITS:
+        return int(int(digits) * (scale / 10.0 ** len(digits)))  # powers of ten that a float holds exactly
     numerator, divisor = 0, 1.0
     for digit in digits:
         longer = numerator * 10 + int(digit)

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from recorder.cassette import events
-from recorder.cassette.direct import Data, DirectReader, ForeignError, TornError
+from recorder.cassette.direct import Data, DirectReader, TornError
 from recorder.cassette.document import CHARM, GO_VCR, SEED, Cassette, Layout
+from recorder.cassette.quoted import ForeignError
 from recorder.cassette.writer import header
 from recorder.errors import CassetteError
 from recorder.model import Interaction

@@ -55,12 +55,12 @@ _NAME = r"(?!(?:null|Null|NULL):)[A-Za-z][0-9A-Za-z-]{0,127}+"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usual:
-    """The patterns of one layout: what stands before, between and behind the bodies, and the lines of headers."""
+    """The patterns of one layout: what stands before, between and behind the bodies; a header, or a further value."""
 
     head: re.Pattern[bytes]
     middle: re.Pattern[bytes]
     tail: re.Pattern[bytes]
-    name_or_value: re.Pattern[str]
+    value: re.Pattern[str]
 
 
 @lru_cache(maxsize=8)
@@ -85,7 +85,7 @@ def usual(layout: Layout) -> Usual:
         head=_pattern(_HEAD, f"(?P<body>{body})?", words),
         middle=_pattern(_MIDDLE, body, words),
         tail=_pattern(_TAIL, "", words),
-        name_or_value=re.compile(rf"\n(?:{name}({_NAME}):|{item}({_PLAIN}|{_SINGLE}|{_DOUBLE}))"),
+        value=re.compile(rf"(?:\n{name}({_NAME}):)?\n{item}({_PLAIN}|{_SINGLE}|{_DOUBLE})"),
     )
 
 

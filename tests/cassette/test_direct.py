@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.cassette import GO_VCR, Cassette, Layout, dumps, events, header, render
-from recorder.cassette.direct import DirectReader, ForeignError, TornError
+from recorder.cassette.direct import DirectReader, TornError
+from recorder.cassette.quoted import ForeignError
 from recorder.errors import CassetteError
 from recorder.model import Interaction
 from tests.cassette.strategies import for_interactions, interactions, layouts, plain_interaction
