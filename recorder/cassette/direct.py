@@ -179,6 +179,9 @@ class DirectReader:
         end = self._line_end(position)
         if end < 0:
             raise _UnusualError
+        quote = self._data[position : position + 1]
+        if quote in {b"'", b'"'} and end - position > 1 and self._data[end - 1 : end] == quote:
+            return self._quoted(quote, self._data[position + 1 : end - 1]), end + 1  # copied once: it may be large
         return self._scalar(self._data[position:end], end + 1, self._form.block, b" ")
 
     def _usual_fields(self, lines: bytes | None) -> Fields:
@@ -189,7 +192,7 @@ class DirectReader:
         found: dict[str, tuple[str, ...]] = {}
         last = ""
         for name, value in self._patterns.value.findall(lines.decode()):
-            text = value if value[0] not in "'\"" else self._unquoted(value)
+            text = value if value[0] not in "'\"" else self._without_quotes(value)
             if not name:
                 found[last] += (text,)
             elif name in found:
@@ -200,7 +203,7 @@ class DirectReader:
                 found[last] = self._values.setdefault(values, values)
         return Fields.of(found)
 
-    def _unquoted(self, value: str) -> str:
+    def _without_quotes(self, value: str) -> str:
         text = value[1:-1]
         if value[0] == "'" and is_old(text.encode()):
             self.candidate = 6
@@ -389,19 +392,24 @@ class DirectReader:
             if token in _NULLS:
                 raise ForeignError
             return token
-        if token.startswith(b'"'):
-            return double_quoted(token)
-        if token.startswith(b"'"):
-            text = single_quoted(token)
-            if is_old(text):
-                self.candidate = 6
-            return text
+        if token.startswith((b"'", b'"')):
+            if len(token) < 2 or token[:1] != token[-1:]:
+                raise ForeignError
+            return self._quoted(token[:1], token[1:-1])
         if token.startswith(b"!!binary "):
             return base64(token[len(b"!!binary ") :])
         if not token or token in _NULLS or token == b"<<" or token != token.strip(b" ") or INDICATOR.match(token):
             raise ForeignError
         check(token, tabs=False)
         return token
+
+    def _quoted(self, quote: bytes, text: bytes) -> bytes:
+        if quote == b'"':
+            return double_quoted(text)
+        text = single_quoted(text)
+        if is_old(text):
+            self.candidate = 6
+        return text
 
 
 def _text(token: bytes) -> str:

@@ -1,4 +1,4 @@
-"""One scalar on one line, as go-yaml writes it → its bytes: the way back from `scalars.py`, for what is in quotes.
+"""What stands between quotes, or is base64 → its bytes: the way back from `scalars.py`.
 
 Bodies of many kilobytes come through here, so whole texts are asked and changed at once.
 """
@@ -39,10 +39,7 @@ def check(text: bytes, *, tabs: bool) -> None:
         raise ForeignError
 
 
-def single_quoted(token: bytes) -> bytes:
-    text = token[1:-1]
-    if len(token) < 2 or not token.endswith(b"'"):
-        raise ForeignError
+def single_quoted(text: bytes) -> bytes:
     check(text, tabs=False)
     # Quotes stand in pairs, so that every other part is the nothing between the two of one.
     parts = text.split(b"'")
@@ -51,11 +48,8 @@ def single_quoted(token: bytes) -> bytes:
     return b"'".join(parts[::2])
 
 
-def double_quoted(token: bytes) -> bytes:
+def double_quoted(text: bytes) -> bytes:
     """Every escape of YAML. A `replace` for each kind of escape that is there beats any loop over the text."""
-    text = token[1:-1]
-    if len(token) < 2 or not token.endswith(b'"'):
-        raise ForeignError
     check(text, tabs=False)
     if b"\\" not in text:
         if b'"' in text:

@@ -90,5 +90,5 @@ def usual(layout: Layout) -> Usual:
 
 
 def _pattern(template: str, end: str, words: dict[str, str]) -> re.Pattern[bytes]:
-    lines = (f"(?:{line[1:]}\n)?+" if line.startswith("?") else f"{line}\n" for line in template.strip().splitlines())
+    lines = (f"(?:{line[1:]}\n)?" if line.startswith("?") else f"{line}\n" for line in template.strip().splitlines())
     return re.compile(re.sub("[A-Z]{2,}", lambda word: words[word[0]], "".join((*lines, end))).encode())
