@@ -10,7 +10,7 @@ texts are searched in pieces, and expressions are tried only where one of their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -39,6 +39,8 @@ _LEAST_CONDENSED = 2048
 _MOST_UNPACKED = 1 << 20
 """Bytes that compressed text inside a text may come to, to be searched."""
 _MOST_KNOWN = 4096
+_MANY = 32
+"""Runs from which on it is tried first whether any says something."""
 _LONGEST_KNOWN = 256
 _LARGEST_KNOWN = 1 << 24
 
@@ -122,8 +124,9 @@ class Finder:
             return self._suspects_condensed(condensed)
         return bool(self.hits(body)) or (is_stream(body) and any(map(self.hits, texts(body))))
 
-    def suspects_rendered(self, rendered: bytes, bodies: Iterable[bytes]) -> bool:
+    def suspects_rendered(self, rendered: bytes, bodies: Collection[bytes]) -> bool:
         """The same for an interaction as it is written, with its `bodies`, in which streams are added up once more."""
+        rendered = self._without_clean(rendered, bodies)
         condensed = self._condensed(_as_lines(rendered))
         if condensed is None:
             return bool(self.hits(rendered)) or any(map(self.suspects, bodies))
@@ -132,6 +135,18 @@ class Finder:
         # Where all frames were seen as lines of the rendered text, its columns are those of the bodies.
         frames = sum(map(_frames, bodies))
         return condensed.frames < frames and any(map(self.suspects, bodies))
+
+    def _without_clean(self, rendered: bytes, bodies: Iterable[bytes]) -> bytes:
+        """Large bodies that were searched and had nothing in them are looked for as they are, and not into again."""
+        clean = self._known_clean().texts
+        for body in bodies:
+            if len(body) >= PIECE and body in clean:
+                for written in _forms(body):
+                    at = rendered.find(written)
+                    if at >= 0:
+                        rendered = rendered[:at] + b" \n" + rendered[at + len(written) :]
+                        break
+        return rendered
 
     def _suspects_condensed(self, condensed: Condensed) -> bool:
         """What was searched before, for the scrubber or for the gate behind it, is the same text and says the same."""
@@ -247,9 +262,10 @@ class Finder:
 
     def _inside_runs(self, text: bytes, found: dict[bytes, list[int]], depth: int) -> Iterator[Hit]:
         clean = self._known_clean().runs
-        for run, starts in found.items():
-            if run in clean:
-                continue
+        unknown = {run: starts for run, starts in found.items() if run not in clean}
+        if len(unknown) >= _MANY and not views.PACKED.search(b" ".join(unknown)) and not views.may_have_text(unknown):
+            unknown = {}
+        for run, starts in unknown.items():
             hits = self._inside(run, depth, binary=False)
             if not hits and len(run) <= _LONGEST_KNOWN:
                 clean.add(run)
@@ -272,14 +288,11 @@ class Finder:
 
     def _packed(self, run: bytes, depth: int) -> list[Hit]:
         """Compressed and then base64 or hex: with a secret in it, all of it is one."""
-        for match in views.PACKED.finditer(run):
-            for decoded in views.decodings(run[match.start() :], binary=True):
-                if decoded.start:
-                    continue
-                with suppress(BodyError):
-                    found = packed.unpack(decoded.text, limit=_MOST_UNPACKED)
-                    if found and (hits := self._hits(found.plain, depth + 1)):
-                        return [replace(hits[0], start=match.start(), end=len(run), wraps=())]
+        for start, data in views.packed_parts(run):
+            with suppress(BodyError):
+                found = packed.unpack(data, limit=_MOST_UNPACKED)
+                if found and (hits := self._hits(found.plain, depth + 1)):
+                    return [replace(hits[0], start=start, end=len(run), wraps=())]
         return []
 
     def _decoded_hits(self, text: bytes, depth: int) -> list[Hit]:
@@ -415,6 +428,18 @@ def _as_lines(rendered: bytes) -> bytes:
         parts.append(piece.replace(b'\\"', b'"').replace(b"\0", b"\\"))
         start = end
     return b"".join(parts)
+
+
+def _forms(body: bytes) -> Iterator[bytes]:
+    """How a body of one line, or of several, is written."""
+    if b"\n" not in body:
+        yield body.replace(b"'", b"''")
+        return
+    for indent in (b" " * 12, b" " * 10, b" " * 8, b" " * 6):
+        block = body.rstrip(b"\n").replace(b"\n", b"\n" + indent)
+        for _ in range(2):  # the second time for every other one of a row of empty lines
+            block = block.replace(b"\n" + indent + b"\n", b"\n\n")
+        yield block
 
 
 def _frames(body: bytes) -> int:

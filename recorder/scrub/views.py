@@ -10,9 +10,10 @@ from __future__ import annotations
 import binascii
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from html.entities import html5
+from itertools import islice
 
 SHORTEST_RUN = 20
 """Characters. No issued key is shorter, and runs that long are rare in prose and in the frames of a stream."""
@@ -47,6 +48,14 @@ PACKED = re.compile(rb"H4sI|KLUv|Qlpo|[/_]Td6|(?i:1f8b08|28b52ffd)")
 
 _WRAP = re.compile(rb"(?:\n(?<=[A-Za-z0-9+/]{60}\n)|\r\n(?<=[A-Za-z0-9+/]{60}\r\n))[ \t]*(?=[A-Za-z0-9+/])")
 """A line end inside base64 in lines (MIME's have 76 characters, PEM's 64, YAML's 70)."""
+
+_MOST_PACKED = 8
+"""Places in one run that are tried; what begins so by chance is no compressed text at once."""
+_LEAST_ENCODED = 10
+"""Characters that eight bytes have in base64 at least, seen from inside; in hex they have more."""
+_NO_TEXT = (b"////", b"///////", b"//////", b"/////")
+"""Behind a run in base64, by its length modulo four: what fills its last group, and one group more."""
+_BASE64_ONLY = re.compile(rb"[A-Za-z0-9+/]++")
 
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){8,}")
 
@@ -230,9 +239,41 @@ def decodings(run: bytes, *, binary: bool = False) -> Iterator[Decoded]:
     """Every reading of a run, at each alignment, that has some text in it; with `binary` the others too."""
     start = 0
     for part in run.replace(b"~", b".").split(b"."):
-        for decoded in _decodings(part, binary=binary):
-            yield replace(decoded, start=decoded.start + start, end=decoded.end + start)
+        if len(part) >= _LEAST_ENCODED:
+            for decoded in _decodings(part, binary=binary):
+                yield replace(decoded, start=decoded.start + start, end=decoded.end + start)
         start += len(part) + 1
+
+
+def may_have_text(found: Iterable[bytes]) -> bool:
+    """Whether any of these runs may have a reading with text in it: all are read at once, which for thousands of ids is
+    several times as fast as one by one."""
+    parts = [part for run in found for part in run.replace(b"~", b".").split(b".") if len(part) >= _LEAST_ENCODED]
+    for offset in range(4):
+        joined = b"".join([part[offset:] + _NO_TEXT[(len(part) - offset) % 4] for part in parts])
+        if has_text(binascii.a2b_base64(joined.translate(_URLSAFE_TO_STANDARD))):
+            return True
+    digits = [match[0] for part in parts for match in _HEX.finditer(part)]
+    for offset in range(2):
+        if has_text(bytes.fromhex(b"ff".join(run[offset : len(run) - offset] for run in digits).decode("ascii"))):
+            return True
+    return False
+
+
+def packed_parts(run: bytes) -> Iterator[tuple[int, bytes]]:
+    """What in a run may be base64 or hex of something compressed: where it starts, and its bytes."""
+    for match in islice(PACKED.finditer(run), _MOST_PACKED):
+        start = match.start()
+        if match[0][:1] in b"12":
+            digits = _HEX.match(run, start)
+            assert digits is not None or len(run) - start < 16
+            if digits is not None:
+                yield start, bytes.fromhex(digits[0].decode("ascii"))
+            continue
+        part = _BASE64_ONLY.match(run.translate(_URLSAFE_TO_STANDARD), start)
+        assert part is not None
+        text = part[0][: len(part[0]) - (len(part[0]) % 4 == 1)]
+        yield start, binascii.a2b_base64(text + b"=" * (-len(text) % 4))
 
 
 def _decodings(run: bytes, *, binary: bool) -> Iterator[Decoded]:
