@@ -10,31 +10,41 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from recorder.errors import UsageError
+from recorder.settings import Host
 
 SHELLS = ("sh", "fish", "powershell")
 _POWERSHELL_QUOTES = "['\u2018\u2019\u201a\u201b]"  # typographic ones end a string as well
-LOOPBACK = "localhost,127.0.0.1,::1"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 # Where the SDKs of a service expect the API below its host, and the variable that they read it from.
 _API_PATHS = {"openrouter.ai": "/api/v1", "api.openai.com": "/v1"}
-_BASE_URL_VARIABLES = ("OPENROUTER_BASE_URL", "OPENAI_BASE_URL")
+BASE_URL_VARIABLES = ("OPENROUTER_BASE_URL", "OPENROUTER_API_BASE", "OPENAI_BASE_URL")
 
 
-def proxy_variables(*, port: int, bundle: Path, session: str | None = None) -> dict[str, str]:
-    """For a client that is to use the proxy port and trust our CA; `session`: another than the recorder's own."""
+def proxy_variables(
+    *, port: int, bundle: Path, hosts: Iterable[Host] = (), session: str | None = None
+) -> dict[str, str]:
+    """For a client that is to use the proxy port and trust our CA, and by whom `hosts` are to be reached through it.
+
+    `HTTP_PROXY` is set only where a recorded host is plain HTTP: nothing else has to make the detour. `session`:
+    another than the recorder's own.
+    """
     user = f"{quote(session, safe='')}@" if session else ""
     proxy = f"http://{user}127.0.0.1:{port}"
     trust = str(bundle)
+    hosts = tuple(hosts)
+    schemes = ("HTTPS", "HTTP") if any(host.scheme == "http" for host in hosts) else ("HTTPS",)
+    recorded = {host.name for host in hosts}
+    direct = ",".join(name for name in _LOOPBACK if name not in recorded)
     return {
-        "HTTPS_PROXY": proxy,
-        "https_proxy": proxy,
-        "NO_PROXY": LOOPBACK,
-        "no_proxy": LOOPBACK,
+        **{name: proxy for scheme in schemes for name in (f"{scheme}_PROXY", f"{scheme.lower()}_proxy")},
+        "NO_PROXY": direct,
+        "no_proxy": direct,
         "SSL_CERT_FILE": trust,
         "REQUESTS_CA_BUNDLE": trust,
         "CURL_CA_BUNDLE": trust,
@@ -51,7 +61,7 @@ def base_url(*, port: int, host: str, session: str | None = None) -> str:
 
 def base_url_variables(*, port: int, host: str, session: str | None = None) -> dict[str, str]:
     """For a client that takes the base URL of its service from the environment; it needs no CA."""
-    return dict.fromkeys(_BASE_URL_VARIABLES, base_url(port=port, host=host, session=session))
+    return dict.fromkeys(BASE_URL_VARIABLES, base_url(port=port, host=host, session=session))
 
 
 def assignments(variables: Mapping[str, str], shell: str) -> list[str]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from recorder import environment
 from recorder.errors import UsageError
+from recorder.settings import parse_hosts
 
 ODD = '/tmp/it\'s a "folder" with $HOME, `date`, \\, %PATH%, *, # and\na line end/bundle.pem'
 
@@ -21,6 +22,36 @@ def test_the_proxy_is_set_in_both_cases_and_loopback_is_left_out() -> None:
     variables = environment.proxy_variables(port=8080, bundle=Path("/ca/bundle.pem"))
     assert {"http://127.0.0.1:8080"} == {variables["HTTPS_PROXY"], variables["https_proxy"]}
     assert {"localhost,127.0.0.1,::1"} == {variables["NO_PROXY"], variables["no_proxy"]}
+
+
+def proxied(*hosts: str) -> dict[str, str]:
+    """The variables for these recorded hosts, without those for trust."""
+    variables = environment.proxy_variables(
+        port=8080, bundle=Path("/ca/bundle.pem"), hosts=parse_hosts(" ".join(hosts))
+    )
+    return {name: value for name, value in variables.items() if name.upper().endswith("_PROXY") and "NODE" not in name}
+
+
+def test_a_plain_http_host_is_reached_through_the_proxy_too() -> None:
+    proxy = "http://127.0.0.1:8080"
+    direct = {"NO_PROXY": "localhost,127.0.0.1,::1", "no_proxy": "localhost,127.0.0.1,::1"}
+    https = {"HTTPS_PROXY": proxy, "https_proxy": proxy, **direct}
+    assert https == proxied("openrouter.ai", "*.example.com")
+    assert https | {"HTTP_PROXY": proxy, "http_proxy": proxy} == proxied("openrouter.ai", "http://llm.example:8000")
+
+
+@pytest.mark.parametrize(
+    ("expected", "host"),
+    [
+        ("127.0.0.1,::1", "http://localhost:11434"),
+        ("localhost,::1", "http://127.0.0.1:11434"),
+        ("localhost,127.0.0.1", "http://[::1]:11434"),
+        ("127.0.0.1,::1", "https://localhost:8443"),
+    ],
+)
+def test_a_host_of_this_machine_that_is_recorded_is_no_longer_left_out(expected: str, host: str) -> None:
+    variables = proxied("openrouter.ai", host)
+    assert {expected} == {variables["NO_PROXY"], variables["no_proxy"]}
 
 
 def test_every_trust_variable_names_the_bundle() -> None:
@@ -40,7 +71,7 @@ def test_every_trust_variable_names_the_bundle() -> None:
 )
 def test_the_base_url_has_the_path_that_the_services_sdk_expects(expected: str, host: str) -> None:
     assert expected == environment.base_url(port=8081, host=host)
-    names = ("OPENROUTER_BASE_URL", "OPENAI_BASE_URL")
+    names = ("OPENROUTER_BASE_URL", "OPENROUTER_API_BASE", "OPENAI_BASE_URL")
     assert dict.fromkeys(names, expected) == environment.base_url_variables(port=8081, host=host)
 
 

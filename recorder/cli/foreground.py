@@ -22,7 +22,7 @@ from recorder.errors import RecorderError
 from recorder.recording import Recorded, Summary
 from recorder.recordings import Recordings
 from recorder.session import Ended, Registration, Running, cassette_path, state_folder
-from recorder.settings import Settings
+from recorder.settings import Host, Settings
 
 if TYPE_CHECKING:
     from recorder.proxy.master import Doors, Proxy
@@ -137,6 +137,7 @@ def _describe(job: Job, doors: Doors) -> Running:
         bundle=str(doors.trust.bundle),
         grace=settings.grace,
         log=job.log,
+        hosts=" ".join(host.base_url for host in settings.hosts),
     )
 
 
@@ -163,14 +164,16 @@ def summary_line(summary: Summary) -> str:
     return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}: {summary.line()}"
 
 
-def client_lines(doors: Doors, *, host: str, session: str | None = None) -> list[str]:
+def client_lines(doors: Doors, *, hosts: tuple[Host, ...], session: str | None = None) -> list[str]:
     """What to set in a client's environment, for both doors. `session`: for requests that have to name theirs."""
-    variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle, session=session)
+    variables = environment.proxy_variables(
+        port=doors.port, bundle=doors.trust.bundle, hosts=hosts, session=session
+    )
     return [
         "For a client that uses the proxy:",
         *(f"  {line}" for line in environment.assignments(variables, "sh")),
         "For a client that takes a base URL:",
-        f"  {environment.base_url(port=doors.base_url_port, host=host, session=session)}",
+        f"  {environment.base_url(port=doors.base_url_port, host=hosts[0].name, session=session)}",
     ]
 
 

@@ -30,7 +30,7 @@ _FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 @recording_options
 @option("--port", type=click.IntRange(0, 65535), default=0, help="Proxy port; 0 picks a free one.")
 @option("--base-url-port", type=click.IntRange(0, 65535), default=0, help="Base-URL port; 0 picks a free one.")
-@option("--base-url/--no-base-url", default=False, help="Also set OPENROUTER_BASE_URL and OPENAI_BASE_URL.")
+@option("--base-url/--no-base-url", default=False, help="Also set the variables that SDKs take a base URL from.")
 @click.option("--verbose", "-v", is_flag=True, help="Also a line for each interaction.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def run_command(*, base_url: bool, verbose: bool, command: tuple[str, ...], **values: Any) -> int:
@@ -43,7 +43,7 @@ def run_command(*, base_url: bool, verbose: bool, command: tuple[str, ...], **va
 
 def _run(settings: Settings, command: tuple[str, ...], *, base_url: bool, verbose: bool) -> int:
     async def run_it(proxy: Proxy, _serving: asyncio.Task[None], doors: Doors) -> int:
-        variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle)
+        variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle, hosts=settings.hosts)
         if base_url:
             variables |= environment.base_url_variables(port=doors.base_url_port, host=settings.hosts[0].name)
         return await _Child(command, variables).run(at_once=proxy.stop)

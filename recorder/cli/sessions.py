@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from recorder import environment, session, wording
+from recorder import settings as setting
 from recorder.errors import RecorderError
 
 _STOP_MARGIN = 10.0  # seconds beyond the grace period, for writing and closing
@@ -84,13 +85,14 @@ def status_command(*, as_json: bool) -> None:
 @click.option(
     "--shell", type=click.Choice(environment.SHELLS), default="sh", show_default=True, help="Shell to print for."
 )
-@click.option("--base-url", is_flag=True, help="Also OPENROUTER_BASE_URL and OPENAI_BASE_URL.")
+@click.option("--base-url", is_flag=True, help="Also the variables that SDKs take a base URL from.")
 def env_command(*, name: str | None, shell: str, base_url: bool) -> None:
     """Print what to set in a client's environment: eval "$(recorder env NAME)"."""
     entries = session.running(session.state_folder())
     entry = _for_clients(entries, name)
     other = name if name != entry.session else None
-    variables = environment.proxy_variables(port=entry.port, bundle=Path(entry.bundle), session=other)
+    hosts = setting.parse_hosts(entry.hosts) if entry.hosts else ()
+    variables = environment.proxy_variables(port=entry.port, bundle=Path(entry.bundle), hosts=hosts, session=other)
     if base_url:
         variables |= environment.base_url_variables(port=entry.base_url_port, host=entry.host, session=other)
     click.echo("\n".join(environment.assignments(variables, shell)))

@@ -48,7 +48,7 @@ def _foreground(settings: Settings, log: str) -> int:
         path = settings.cassette_dir / f"{session}{SUFFIX}"
         foreground.say(f"Recording {', '.join(host.name for host in settings.hosts)} to {path}. Ctrl-C stops.\n")
         named = None if settings.session else _ANY
-        foreground.say("\n".join(foreground.client_lines(doors, host=settings.hosts[0].name, session=named)) + "\n")
+        foreground.say("\n".join(foreground.client_lines(doors, hosts=settings.hosts, session=named)) + "\n")
         await asyncio.wait({serving})
         return 0
 

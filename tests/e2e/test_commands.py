@@ -316,7 +316,7 @@ def test_a_shell_that_evals_env_reaches_the_recorder(weather: RecorderProcess, s
         check=True,
     )
     variables = json.loads(run.stdout)
-    expected = weather.variables | {"OPENROUTER_BASE_URL": weather.base_url, "OPENAI_BASE_URL": weather.base_url}
+    expected = weather.variables | dict.fromkeys(environment.BASE_URL_VARIABLES, weather.base_url)
     assert expected == {name: variables[name] for name in expected}
 
 
@@ -411,8 +411,8 @@ def test_the_commands_environment_is_set(start_recorder: Launcher) -> None:
         port = int(variables["HTTPS_PROXY"].removeprefix("http://127.0.0.1:"))
         expected = environment.proxy_variables(port=port, bundle=start_recorder.certs / "bundle.pem")
         assert expected == {name: variables[name] for name in expected}
-        found = [name for name in ("OPENROUTER_BASE_URL", "OPENAI_BASE_URL") if name in variables]
-        assert (["OPENROUTER_BASE_URL", "OPENAI_BASE_URL"] if base_url else []) == found
+        found = [name for name in environment.BASE_URL_VARIABLES if name in variables]
+        assert (list(environment.BASE_URL_VARIABLES) if base_url else []) == found
         assert all(re.fullmatch(r"http://127\.0\.0\.1:\d+/api/v1", variables[name]) for name in found)
 
 
