@@ -25,6 +25,7 @@ _COMMANDS: Mapping[str, str] = {
     "status": "recorder.cli.sessions",
     "list": "recorder.cli.cassettes",
     "env": "recorder.cli.sessions",
+    "ca": "recorder.cli.ca",
     "show": "recorder.cli.show",
     "stats": "recorder.cli.stats",
     "diff": "recorder.cli.diff",

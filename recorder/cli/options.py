@@ -63,6 +63,14 @@ def config_file() -> ConfigFile:
     return config.nearest(Path.cwd())
 
 
+certs_option = option(
+    "--certs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Folder of the CA.  [default: certs/ of the checkout, else the user's data folder]",
+)
+
+
 def recording_options(command: F) -> F:
     """What a recorder needs to know; give them to `settings_from`."""
     for decorate in reversed(_RECORDING):
@@ -89,12 +97,7 @@ _RECORDING: list[Callable[[Any], Any]] = [
         metavar="NAME",
         help="Header to keep beside the usual ones, * for all; repeatable.",
     ),
-    option(
-        "--certs",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=None,
-        help="Folder of the CA.  [default: certs/ of the checkout, else the user's data folder]",
-    ),
+    certs_option,
     option(
         "--connect-to",
         multiple=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from recorder.errors import ProxyError
 from recorder.proxy import trust
+from recorder.proxy.hints import TrustHints
 from recorder.proxy.record import RecordAddon
 from recorder.recording import Recorded, Summary
 from recorder.recordings import Recordings
@@ -68,7 +70,7 @@ class Proxy:
         # It logs why a door could not be opened, which `_door_error` tells in our own words.
         logging.getLogger(proxyserver.__name__).setLevel(logging.CRITICAL)
         settings = _with_ports(self._settings)
-        kept = trust.prepare(settings.certs, upstream_ca=settings.upstream_ca)
+        kept = trust.prepare(settings.certs, upstream_ca=settings.upstream_ca, roots=trust.roots(os.environ))
         master = self._master = Master(Options())
         doors = Doors(port=settings.port, base_url_port=settings.base_url_port, trust=kept)
         server = proxyserver.Proxyserver()
@@ -82,6 +84,7 @@ class Proxy:
                 next_layer.NextLayer(),
                 tlsconfig.TlsConfig(),
                 self._addon,
+                TrustHints(quiet=True),
                 opened,
             )
             master.options.update(connection_strategy="lazy")

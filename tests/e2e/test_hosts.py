@@ -6,6 +6,8 @@ import hashlib
 import json
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from recorder.upstream import Upstream, start
 from tests.e2e.cassettes import interactions
-from tests.e2e.processes import Launcher, RecorderProcess, launching
+from tests.e2e.processes import Launcher, RecorderProcess, clean_environment, launching
 from tests.e2e.sockets import KEY, WAYS, Answer, Http1, dialled, tunnelled
 
 NAMES = ("api.example.com", "deep.api.example.com", "example.com", "notexample.com", "elsewhere.test")
@@ -103,6 +105,24 @@ def test_a_plain_request_to_a_recorded_host_is_recorded(launch: Launcher) -> Non
 
 
 # Hosts that are
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_a_model_server_on_this_machine_is_recorded_by_the_environment_alone(launch: Launcher, name: str) -> None:
+    """As Ollama is: plain HTTP on loopback, which proxy variables leave out as a rule."""
+    with start(seed="7", tls=False) as plain:
+        url = f"http://{name}:{plain.port}/sim/bytes"
+        recorder = launch("--host", "openrouter.ai", "--host", f"http://{name}:{plain.port}")
+        program = f'eval "$({sys.executable} -m recorder env)"; exec {sys.executable} -c "$1" "$2"'
+        fetch = "import sys, urllib.request; sys.stdout.write(str(len(urllib.request.urlopen(sys.argv[1]).read())))"
+        fetched = subprocess.run(
+            ["sh", "-c", program, "sh", fetch, url],
+            env=clean_environment(launch.state),
+            capture_output=True,
+            check=True,
+        )
+        assert b"0" == fetched.stdout
+    assert [url] == urls(recorder)
 
 
 def test_hosts_are_recorded_by_name_port_and_pattern(launch: Launcher, world: Upstream) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import certifi
@@ -158,3 +160,60 @@ def refused(words: str, folder: Path, upstream_ca: Path | None = None) -> None:
     with pytest.raises(ProxyError, match=f"^{re.escape(words)}") as caught:
         trust.prepare(folder, upstream_ca=upstream_ca)
     assert 1 == len(str(caught.value).splitlines())
+
+
+# Roots that clients trust beside the public ones
+
+
+def test_more_roots_are_in_the_bundle_each_once(made: trust.Trust, private: Path, tmp_path: Path) -> None:
+    """A company's bundle holds the public roots as well, text between the certificates, and its own."""
+    company = tmp_path / "company.pem"
+    company.write_bytes(b"# of the company\n" + Path(certifi.where()).read_bytes() + private.read_bytes())
+    bundle = trust.prepare(made.folder, roots=(company, company)).bundle
+    assert certificates(made.ca) | certificates(company) == certificates(bundle)
+    once = trust.prepare(made.folder).bundle.read_bytes().count(b"-----BEGIN CERTIFICATE-----") + 1
+    trust.prepare(made.folder, roots=(company, company))
+    assert once == bundle.read_bytes().count(b"-----BEGIN CERTIFICATE-----")
+
+
+def test_what_the_bundle_held_stays_where_a_shell_already_uses_it(made: trust.Trust, private: Path) -> None:
+    bundle = trust.prepare(made.folder, roots=(private,)).bundle
+    before = bundle.read_bytes()
+    trust.prepare(made.folder, roots=trust.roots({"SSL_CERT_FILE": str(bundle)})[-1:])
+    assert before == bundle.read_bytes()
+
+
+def test_more_roots_are_not_trusted_upstream(made: trust.Trust, private: Path, tmp_path: Path) -> None:
+    company = tmp_path / "company.pem"
+    trustme.CA().cert_pem.write_to_path(str(company))
+    upstream = trust.prepare(made.folder, upstream_ca=private, roots=(company,)).upstream
+    assert upstream is not None
+    assert certificates(company).isdisjoint(certificates(upstream))
+
+
+@pytest.mark.parametrize("damaged", [None, b"-----BEGIN CERTIFICATE-----\n\xff\n-----END CERTIFICATE-----\n"])
+def test_roots_that_cannot_be_read_are_told_and_left_out(
+    made: trust.Trust, tmp_path: Path, damaged: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "roots.pem"
+    if damaged is not None:
+        file.write_bytes(damaged)
+    before = trust.prepare(made.folder).bundle.read_bytes()
+    assert before == trust.prepare(made.folder, roots=(file,)).bundle.read_bytes()
+    (told,) = caplog.messages
+    assert told.startswith(f"recorder: expected certificates in {file}, found ")
+
+
+def test_the_users_roots_are_those_that_the_variables_name(tmp_path: Path) -> None:
+    first, second = str(tmp_path / "first.pem"), str(tmp_path / "second.pem")
+    named = {"REQUESTS_CA_BUNDLE": first, "SSL_CERT_FILE": second, "CURL_CA_BUNDLE": first, "NODE_EXTRA_CA_CERTS": ""}
+    system = trust.roots({})
+    assert len(system) <= 1
+    assert (*system, Path(second), Path(first)) == trust.roots(named)
+
+
+def test_a_ca_is_known_by_its_fingerprint_and_its_end(made: trust.Trust) -> None:
+    identity = trust.identify(made.ca)
+    (der,) = certificates(made.ca)
+    assert hashlib.sha256(der).digest() == bytes.fromhex(identity.sha256.replace(":", ""))
+    assert time.time() + 300 * 86_400 < identity.expires
