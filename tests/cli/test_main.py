@@ -22,6 +22,7 @@ COMMANDS = [
     "status",
     "list",
     "env",
+    "ca",
     "show",
     "stats",
     "diff",

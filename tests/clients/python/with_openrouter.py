@@ -1,0 +1,41 @@
+"""The OpenRouter SDK: asks what each of the files that are named says, prints a line for each piece, and the answer."""
+
+import json
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from openrouter import OpenRouter
+
+# Its own default is https://openrouter.ai/api/v1.
+client: Any = OpenRouter(api_key=os.environ["OPENROUTER_API_KEY"], server_url=os.environ.get("OPENROUTER_BASE_URL"))
+
+
+def whole(body: dict[str, Any]) -> dict[str, Any]:
+    result = client.chat.send(**body)
+    message = result.choices[0].message
+    calls = [[call.function.name, call.function.arguments] for call in message.tool_calls or []]
+    return {"text": message.content or "", "calls": calls, "tokens": result.usage.total_tokens}
+
+
+def streamed(body: dict[str, Any]) -> dict[str, Any]:
+    text, calls, tokens = "", [], 0
+    with client.chat.send(**body) as events:
+        for chunk in events:
+            print("piece", flush=True)
+            for choice in chunk.choices:
+                text += choice.delta.content or ""
+                for part in choice.delta.tool_calls or []:
+                    if part.index == len(calls):
+                        calls.append([part.function.name, ""])
+                    calls[part.index][1] += part.function.arguments or ""
+            tokens = chunk.usage.total_tokens if chunk.usage else tokens
+    return {"text": text, "calls": calls, "tokens": tokens}
+
+
+print(version("openrouter"), end="\0")
+for name in sys.argv[1:]:
+    body = json.loads(Path(name).read_bytes())
+    print(json.dumps(streamed(body) if body.get("stream") else whole(body)), end="\0", flush=True)

@@ -1,0 +1,225 @@
+"""Real clients through each door, set up by nothing but `recorder env` and the line of code that README's table names.
+
+Each asks four things: for a text and for a tool's call, whole and streamed. It gets the very answer of the upstream, its
+streams come in pieces over time, and the cassette has what the upstream sent, byte for byte, and no key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recorder.upstream import Served, Upstream, start
+from tests.clients import table
+from tests.clients.clients import BASE_URL, CLIENTS, DOORS, PROXY, Client
+from tests.e2e.cassettes import interactions
+from tests.e2e.processes import PATIENCE, Launcher, RecorderProcess, clean_environment, launching
+from tests.e2e.sockets import KEY
+
+PACE = 0.02  # seconds between the pieces that the upstream sends
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "Get weather information for a location",
+        "parameters": {"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"]},
+    },
+}
+# What a client could find in a developer's environment and take for the recorder's.
+TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "NODE_OPTIONS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A recorder, and the upstream behind it."""
+
+    http2: bool
+    recorder: RecorderProcess
+    launcher: Launcher
+    upstream: Upstream
+
+
+@pytest.fixture(scope="module", params=["HTTP/2", "HTTP/1.1"])
+def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Iterator[Way]:
+    folder = tmp_path_factory.mktemp("clients")
+    http2 = request.param == "HTTP/2"
+    with (
+        start(seed="7", http2=http2, sim=f"pace-ms={PACE * 1000}") as upstream,
+        launching(folder, certs, upstream) as launcher,
+    ):
+        yield Way(http2=http2, recorder=launcher(session="clients"), launcher=launcher, upstream=upstream)
+
+
+@pytest.fixture(scope="module")
+def twin() -> Iterator[Upstream]:
+    """The same server without TLS and without pace: what it answers is what the other one sends."""
+    with start(seed="7", tls=False) as running:
+        yield running
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """What a program printed of one answer, and the seconds from its first piece to its end."""
+
+    text: bytes
+    span: float
+
+
+def bodies(tag: str) -> Iterator[bytes]:
+    """The four requests; the tag makes them this test's own."""
+    for question, more in (
+        (f"Say hi ({tag})", {}),
+        (f"What's the weather in Florence, Italy? ({tag})", {"tools": [TOOL]}),
+    ):
+        for how in ({}, {"stream": True, "stream_options": {"include_usage": True}}):
+            messages = [{"role": "user", "content": question}]
+            yield json.dumps({"model": "x-ai/grok-code-fast-1", "messages": messages, **more, **how}).encode()
+
+
+def run(client: Client, door: str, way: Way, files: list[Path]) -> list[Section]:
+    """Run the client in a shell that has evaluated `recorder env`."""
+    option = "--base-url" if door == BASE_URL else ""
+    program = f'eval "$("$PYTHON" -m recorder env {option})" && unset PYTHONPATH && exec "$@"'
+    env = clean_environment(
+        way.launcher.state, PYTHON=sys.executable, OPENROUTER_API_KEY=KEY, OPENAI_API_KEY=KEY, PYTHONUNBUFFERED="1"
+    )
+    command = ["sh", "-c", program, "sh", *client.command(), *map(str, files)]
+    errors = way.launcher.folder / "client-errors"
+    with errors.open("w+b") as stderr, subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=stderr, env={name: env[name] for name in env if name not in TRUST}
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        sections = list(_sections(process.stdout.fileno()))
+    assert 0 == process.returncode, errors.read_text() + way.recorder.stderr
+    return sections
+
+
+def _sections(stdout: int) -> Iterator[Section]:
+    """What stands before each NUL."""
+    text, began = b"", 0.0
+    while piece := os.read(stdout, 65536):
+        now = time.monotonic()
+        while piece:
+            began = began if text else now
+            part, ended, piece = piece.partition(b"\0")
+            text += part
+            if ended:
+                yield Section(text=text, span=now - began)
+                text = b""
+    assert b"" == text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What an answer says, whether it came whole or in events."""
+
+    text: str
+    calls: list[list[str]]
+    tokens: int
+
+    @classmethod
+    def loads(cls, body: bytes) -> Said:
+        if not body.lstrip().startswith((b":", b"data:")):
+            whole = json.loads(body)
+            message = whole["choices"][0]["message"]
+            calls = [[call["function"]["name"], call["function"]["arguments"]] for call in message.get("tool_calls", [])]
+            return cls(text=message["content"] or "", calls=calls, tokens=whole["usage"]["total_tokens"])
+        lines = [line.removeprefix(b"data: ") for line in body.splitlines() if line.startswith(b"data: {")]
+        events = [json.loads(line) for line in lines]
+        deltas = [choice["delta"] for event in events for choice in event["choices"]]
+        parts = list(chain.from_iterable(delta.get("tool_calls") or [] for delta in deltas))
+        names = [part["function"]["name"] for part in parts if "id" in part]
+        arguments = [
+            "".join(part["function"]["arguments"] for part in parts if part["index"] == index)
+            for index in range(len(names))
+        ]
+        (tokens,) = (event["usage"]["total_tokens"] for event in events if "usage" in event)
+        return cls(
+            text="".join(delta["content"] or "" for delta in deltas),
+            calls=[list(call) for call in zip(names, arguments, strict=True)],
+            tokens=tokens,
+        )
+
+
+def same(said: dict[str, Any]) -> dict[str, Any]:
+    """SDKs write a call's arguments each in their own spacing."""
+    return {**said, "calls": [[name, json.loads(arguments)] for name, arguments in said["calls"]]}
+
+
+def asked_directly(twin: Upstream, body: bytes) -> bytes:
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{twin.base_url}/chat/completions", body, headers)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=PATIENCE) as response:
+        answer: bytes = response.read()
+    return answer
+
+
+def journal(upstream: Upstream, after: int) -> list[Served]:
+    return list(upstream.log(after=after).requests)
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name.replace("`", ""))
+def test_it_records(client: Client, door: str, way: Way, twin: Upstream, tmp_path: Path) -> None:
+    files = []
+    for number, body in enumerate(bodies(f"{client.name}, {door}, {way.http2}")):
+        files.append(tmp_path / f"{number}.json")
+        files[-1].write_bytes(body)
+    before, recorded = way.upstream.log().requested, len(interactions(way.recorder.cassette))
+
+    version, *sections = run(client, door, way, files)
+
+    found = interactions(way.recorder.cassette)[recorded:]
+    served = journal(way.upstream, before)
+    assert [4] * 3 == [len(sections), len(found), len(served)]
+    for number, (section, interaction, entry) in enumerate(zip(sections, found, served, strict=True)):
+        sent = interaction["request"]["body"].encode()
+        expected = asked_directly(twin, sent)
+        assert expected == interaction["response"]["body"].encode()
+        assert expected == section.text or not client.raw
+        told = Said.loads(expected)
+        check(told, tool=number >= 2)
+        assert client.raw or same(json.loads(section.text.splitlines()[-1])) == same(vars_of(told))
+        assert "https://openrouter.ai/api/v1/chat/completions" == interaction["request"]["url"]
+        assert f"HTTP/{entry.http_version}".removesuffix(".0") == interaction["response"]["proto"].removesuffix(".0")
+        if streamed := json.loads(sent).get("stream", False):
+            assert section.span > (entry.left[-1][0] - entry.left[0][0]) / 1e9 / 3  # held back, it would be none
+        assert (number % 2 == 1) == streamed
+    held = way.recorder.cassette.read_bytes()
+    assert KEY.encode() not in held
+    assert b"Authorization" not in held
+    (spoken,) = {interaction["response"]["proto"].removesuffix(".0") for interaction in found}
+    tell(client, door, version.text.decode().strip(), spoken, way)
+
+
+def check(said: Said, *, tool: bool) -> None:
+    """That the answer is one: the twin could be as wrong as the other."""
+    assert said.tokens > 0
+    assert [["weather", {"location": "Florence, Italy"}]] * tool == same(vars_of(said))["calls"]
+    assert tool != said.text.startswith("Olá! You asked")
+
+
+def tell(client: Client, door: str, version: str, spoken: str, way: Way) -> None:
+    """Hold README's table against this run. The machine's own programs have the machine's own versions."""
+    writes = os.environ.get("CLIENTS_TABLE") == "write"
+    cells = {f"through the {door} it needs": client.need(door)}
+    if client.pinned or writes:
+        cells["version"] = version
+    if door == PROXY and way.http2:
+        cells["speaks"] = spoken
+    table.tell(client.name, cells, order=[known.name for known in CLIENTS])
+
+
+def vars_of(said: Said) -> dict[str, Any]:
+    return {"text": said.text, "calls": said.calls, "tokens": said.tokens}
