@@ -1,7 +1,7 @@
 """The addon that says so when a client does not trust our CA: the one thing that a user can do nothing about unseen.
 
-Nothing here touches a connection. Clients tell it in two ways: by an alert during the handshake (OpenSSL, Go), or by
-looking at the certificate after it and leaving without a request (Node, Firefox). The second may mean something else.
+Nothing here touches a connection. Clients tell it in two ways: by an alert in the handshake (OpenSSL, Go), or by leaving
+when they have seen the certificate, in the handshake (Node) or right after it. The second may mean something else.
 Each client is told of once, not once for each connection that it tries.
 """
 
@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 # Alerts of RFC 8446, section 6.2, in OpenSSL's words, by which a client says that it is our certificate. "decrypt
 # error" is what a CA of the same name and another key comes to.
 _DISTRUST = ("unknown ca", "bad certificate", "certificate unknown", "certificate expired", "decrypt error")
+_LEFT = "The client disconnected during the handshake"  # mitmproxy's words
 _LONGEST_AGENT = 60  # characters of what a client calls itself
 
 
@@ -51,6 +52,8 @@ class TrustHints:
         error = data.conn.error or ""
         if _is_distrust(error):
             self._tell(data.conn, f"does not trust the recorder's CA for {_host(data)}")
+        elif error.startswith(_LEFT):
+            self._tell_left(data.conn, _host(data))
 
     def tls_established_client(self, data: TlsData) -> None:
         self._unasked[data.conn.id] = _host(data)
@@ -60,8 +63,11 @@ class TrustHints:
 
     def client_disconnected(self, client: connection.Client) -> None:
         if host := self._unasked.pop(client.id, None):
-            self._tell(client, f"left without a request to {host}: it may not trust the recorder's CA")
+            self._tell_left(client, host)
         self._agents.pop(client.id, None)
+
+    def _tell_left(self, client: connection.Connection, host: str) -> None:
+        self._tell(client, f"left without a request to {host}: it may not trust the recorder's CA")
 
     def _tell(self, client: connection.Connection, what: str) -> None:
         address = client.peername[0] if client.peername else "unknown"

@@ -1,4 +1,7 @@
-"""README's table of clients: read, held against what a test has seen, and written from it with `CLIENTS_TABLE=write`."""
+"""README's table of clients: read, and held against what a test has seen.
+
+With `CLIENTS_TABLE=write` in the environment it is written from that instead.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def read(path: Path = README) -> Rows:
 
 
 def tell(client: str, cells: dict[str, str], *, order: list[str], path: Path = README) -> None:
-    """A test has seen these cells of a client's row: write them where that is asked for, else hold the table against."""
+    """A test has seen these cells of a client's row: they are what the table says, or are written there."""
     if os.environ.get("CLIENTS_TABLE") == "write":
         with path.open("r+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,7 +1,7 @@
-"""Real clients through each door, set up by nothing but `recorder env` and the line of code that README's table names.
+"""Real clients through each door, set up by nothing but `recorder env` and the code that README's table names.
 
-Each asks four things: for a text and for a tool's call, whole and streamed. It gets the very answer of the upstream, its
-streams come in pieces over time, and the cassette has what the upstream sent, byte for byte, and no key.
+Each asks four things: for a text and for a tool's call, whole and streamed. It gets the very answer of the upstream,
+its streams come in pieces over time, and the cassette has what the upstream sent, byte for byte, and no key.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from recorder.upstream import Served, Upstream, start
 from tests.clients import table
 from tests.clients.clients import BASE_URL, CLIENTS, DOORS, PROXY, Client
 from tests.e2e.cassettes import interactions
-from tests.e2e.processes import PATIENCE, Launcher, RecorderProcess, clean_environment, launching
+from tests.e2e.processes import PATIENCE, Launcher, RecorderProcess, clean_environment, launching, wait_for
 from tests.e2e.sockets import KEY
 
-PACE = 0.02  # seconds between the pieces that the upstream sends
+PACE = 0.012  # seconds between the pieces that the upstream sends
 TOOL = {
     "type": "function",
     "function": {
@@ -87,21 +87,24 @@ def bodies(tag: str) -> Iterator[bytes]:
             yield json.dumps({"model": "x-ai/grok-code-fast-1", "messages": messages, **more, **how}).encode()
 
 
-def run(client: Client, door: str, way: Way, files: list[Path]) -> list[Section]:
-    """Run the client in a shell that has evaluated `recorder env`."""
-    option = "--base-url" if door == BASE_URL else ""
-    program = f'eval "$("$PYTHON" -m recorder env {option})" && unset PYTHONPATH && exec "$@"'
-    env = clean_environment(
-        way.launcher.state, PYTHON=sys.executable, OPENROUTER_API_KEY=KEY, OPENAI_API_KEY=KEY, PYTHONUNBUFFERED="1"
-    )
+def shell(client: Client, way: Way, files: list[Path], *, set_up: str) -> tuple[list[str], dict[str, str]]:
+    """The client in a shell that has done `set_up`, as a command and its environment."""
+    env = clean_environment(way.launcher.state, PYTHON=sys.executable, OPENROUTER_API_KEY=KEY, OPENAI_API_KEY=KEY)
+    program = f'{set_up} && unset PYTHONPATH && exec "$@"'
     command = ["sh", "-c", program, "sh", *client.command(), *map(str, files)]
-    errors = way.launcher.folder / "client-errors"
-    with errors.open("w+b") as stderr, subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=stderr, env={name: env[name] for name in env if name not in TRUST}
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        sections = list(_sections(process.stdout.fileno()))
-    assert 0 == process.returncode, errors.read_text() + way.recorder.stderr
+    return command, {name: env[name] for name in env if name not in TRUST}
+
+
+def run(client: Client, door: str, way: Way, files: list[Path]) -> list[Section]:
+    """Run the client, set up by what `recorder env` prints, and read what it prints as it comes."""
+    option = "--base-url" if door == BASE_URL else ""
+    command, env = shell(client, way, files, set_up=f'eval "$("$PYTHON" -m recorder env {option})"')
+    with (way.launcher.folder / "client-errors").open("w+") as stderr:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env) as process:
+            assert process.stdout is not None
+            sections = list(_sections(process.stdout.fileno()))
+        stderr.seek(0)
+        assert 0 == process.returncode, stderr.read() + way.recorder.stderr
     return sections
 
 
@@ -133,7 +136,9 @@ class Said:
         if not body.lstrip().startswith((b":", b"data:")):
             whole = json.loads(body)
             message = whole["choices"][0]["message"]
-            calls = [[call["function"]["name"], call["function"]["arguments"]] for call in message.get("tool_calls", [])]
+            calls = [
+                [call["function"]["name"], call["function"]["arguments"]] for call in message.get("tool_calls", [])
+            ]
             return cls(text=message["content"] or "", calls=calls, tokens=whole["usage"]["total_tokens"])
         lines = [line.removeprefix(b"data: ") for line in body.splitlines() if line.startswith(b"data: {")]
         events = [json.loads(line) for line in lines]
@@ -194,13 +199,38 @@ def test_it_records(client: Client, door: str, way: Way, twin: Upstream, tmp_pat
         assert "https://openrouter.ai/api/v1/chat/completions" == interaction["request"]["url"]
         assert f"HTTP/{entry.http_version}".removesuffix(".0") == interaction["response"]["proto"].removesuffix(".0")
         if streamed := json.loads(sent).get("stream", False):
-            assert section.span > (entry.left[-1][0] - entry.left[0][0]) / 1e9 / 3  # held back, it would be none
+            assert section.span > (entry.left[-1][0] - entry.left[0][0]) / 1e9 / 4  # held back, it would be none
         assert (number % 2 == 1) == streamed
     held = way.recorder.cassette.read_bytes()
     assert KEY.encode() not in held
     assert b"Authorization" not in held
     (spoken,) = {interaction["response"]["proto"].removesuffix(".0") for interaction in found}
+    assert "" == way.recorder.stderr
     tell(client, door, version.text.decode().strip(), spoken, way)
+
+
+# One of each way to look at a certificate: OpenSSL's, Python's, Node's and Go's.
+WITHOUT_TRUST = [
+    client for client in CLIENTS if client.name in {"curl", "Python `openai`", "Node 24 `fetch`", "Go `net/http`"}
+]
+
+
+@pytest.mark.parametrize("client", WITHOUT_TRUST, ids=lambda client: client.name.replace("`", ""))
+def test_a_client_that_does_not_trust_the_ca_is_told_of_in_the_log(
+    client: Client, start_recorder: Launcher, upstream: Upstream, tmp_path: Path
+) -> None:
+    way = Way(http2=True, recorder=start_recorder(), launcher=start_recorder, upstream=upstream)
+    (tmp_path / "body.json").write_bytes(next(bodies(client.name)))
+    untrusting = f'eval "$("$PYTHON" -m recorder env)" && unset {" ".join(TRUST)}'
+    command, env = shell(client, way, [tmp_path / "body.json"], set_up=untrusting)
+    done = subprocess.run(command, env=env, capture_output=True, check=False, timeout=2 * PATIENCE)
+    assert 0 != done.returncode
+    wait_for("the hint", lambda: way.recorder.stderr)
+    (hint,) = way.recorder.stderr.splitlines()
+    assert hint.startswith("recorder: a client (")
+    assert "trust the recorder's CA" in hint
+    assert hint.endswith("; see `recorder ca`")
+    assert not way.recorder.cassette.exists()
 
 
 def check(said: Said, *, tool: bool) -> None:

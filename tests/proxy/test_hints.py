@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import certifi
@@ -43,12 +43,24 @@ def refuse(recorder: RecorderProcess, cafile: str | Path, agent: str = "tester/1
 
 
 def look(recorder: RecorderProcess) -> None:
-    """As Node does: the handshake to its end, a look at the certificate, and away."""
+    """The handshake to its end, a look at the certificate, and away."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     with connected(recorder) as link, context.wrap_socket(link, server_hostname="openrouter.ai"):
         pass
+
+
+def leave(recorder: RecorderProcess) -> None:
+    """As Node does: away in the middle of the handshake, without a word."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context(cafile=recorder.bundle)
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="openrouter.ai")
+    with connected(recorder) as link:
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.do_handshake()
+        link.sendall(outgoing.read())
+        assert b"" != link.recv(65536)
 
 
 def hints(recorder: RecorderProcess) -> Iterator[str]:
@@ -79,8 +91,11 @@ def test_each_client_is_told_of_for_itself(recorder: RecorderProcess) -> None:
     assert [f"a client ({agent}, 127.0.0.1) {DISTRUST}" for agent in named] == list(hints(recorder))
 
 
-def test_a_client_that_looks_at_the_certificate_and_leaves_may_not_trust_it(recorder: RecorderProcess) -> None:
-    look(recorder)
+@pytest.mark.parametrize("way", [look, leave])
+def test_a_client_that_sees_the_certificate_and_leaves_may_not_trust_it(
+    recorder: RecorderProcess, way: Callable[[RecorderProcess], None]
+) -> None:
+    way(recorder)
     wait_for("the hint", lambda: recorder.stderr)
     assert [f"a client (tester/1, 127.0.0.1) {LEFT}"] == list(hints(recorder))
 

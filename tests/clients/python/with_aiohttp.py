@@ -11,10 +11,9 @@ BASE = os.environ.get("OPENROUTER_BASE_URL") or "https://openrouter.ai/api/v1"
 HEADERS = {"Authorization": f"Bearer {os.environ['OPENROUTER_API_KEY']}", "Content-Type": "application/json"}
 
 
-async def main() -> None:
+async def main(bodies: list[bytes]) -> None:
     out = sys.stdout.buffer
     out.write(aiohttp.__version__.encode() + b"\0")
-    bodies = [Path(name).read_bytes() for name in sys.argv[1:]]
     async with aiohttp.ClientSession(trust_env=True) as session:
         for body in bodies:
             async with session.post(f"{BASE}/chat/completions", data=body, headers=HEADERS) as response:
@@ -24,4 +23,4 @@ async def main() -> None:
             out.write(b"\0")
 
 
-asyncio.run(main())
+asyncio.run(main([Path(name).read_bytes() for name in sys.argv[1:]]))

@@ -1,4 +1,4 @@
-"""LangChain: asks what each of the files that are named says, prints a line for each piece, and then the answer."""
+"""LangChain: asks what each of the files that are named says, prints a line for each piece, and the answer."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The OpenAI SDK: asks what each of the files that are named says, prints a line for each piece, and then the answer."""
+"""The OpenAI SDK: asks what each of the files that are named says, prints a line for each piece, and the answer."""
 
 import json
 import os
@@ -20,7 +20,8 @@ def whole(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def streamed(body: dict[str, Any]) -> dict[str, Any]:
-    text, calls, tokens = "", [], 0
+    text, tokens = "", 0
+    calls: list[list[str]] = []
     for chunk in client.chat.completions.create(**body):
         print("piece", flush=True)
         for choice in chunk.choices:

@@ -21,7 +21,8 @@ def whole(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def streamed(body: dict[str, Any]) -> dict[str, Any]:
-    text, calls, tokens = "", [], 0
+    text, tokens = "", 0
+    calls: list[list[str]] = []
     with client.chat.send(**body) as events:
         for chunk in events:
             print("piece", flush=True)

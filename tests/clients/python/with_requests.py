@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import requests
@@ -10,7 +11,7 @@ BASE = os.environ.get("OPENROUTER_BASE_URL") or "https://openrouter.ai/api/v1"
 HEADERS = {"Authorization": f"Bearer {os.environ['OPENROUTER_API_KEY']}", "Content-Type": "application/json"}
 
 out = sys.stdout.buffer
-out.write(requests.__version__.encode() + b"\0")
+out.write(version("requests").encode() + b"\0")
 for name in sys.argv[1:]:
     with requests.post(
         f"{BASE}/chat/completions", data=Path(name).read_bytes(), headers=HEADERS, stream=True, timeout=60
