@@ -1,7 +1,7 @@
 """The addon that says so when a client does not trust our CA: the one thing that a user can do nothing about unseen.
 
-Nothing here touches a connection. Clients tell it in two ways: by an alert in the handshake (OpenSSL, Go), or by leaving
-when they have seen the certificate, in the handshake (Node) or right after it. The second may mean something else.
+Nothing here touches a connection. Clients tell it in two ways: by an alert (OpenSSL, Go), or by leaving when they have
+seen the certificate, in the handshake (Node) or right after it. The second may mean something else.
 Each client is told of once, not once for each connection that it tries.
 """
 

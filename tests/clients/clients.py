@@ -62,15 +62,13 @@ _PYTHON_URL = {BASE_URL: 'os.environ.get("OPENROUTER_BASE_URL")'}
 _NODE_URL = {BASE_URL: "process.env.OPENROUTER_BASE_URL"}
 _UNDICI = {PROXY: "setGlobalDispatcher(new EnvHttpProxyAgent())"}
 
-# Go's first, whose build takes longest.
 CLIENTS = (
-    Client(name="Go `openai-go`", files=("go/openai/main.go",), command=partial(_go, "openai")),
     Client(
-        name="Go `net/http`",
-        files=("go/nethttp/main.go",),
-        command=partial(_go, "nethttp"),
+        name="curl",
+        files=("curl/chat.sh",),
+        command=_curl,
         raw=True,
-        needs={BASE_URL: 'os.Getenv("OPENROUTER_BASE_URL")'},
+        needs={BASE_URL: "$OPENROUTER_BASE_URL/chat/completions"},
         pinned=False,
     ),
     Client(
@@ -131,12 +129,13 @@ CLIENTS = (
         raw=True,
         needs={**_UNDICI, **_NODE_URL},
     ),
+    Client(name="Go `openai-go`", files=("go/openai/main.go",), command=partial(_go, "openai")),
     Client(
-        name="curl",
-        files=("curl/chat.sh",),
-        command=_curl,
+        name="Go `net/http`",
+        files=("go/nethttp/main.go",),
+        command=partial(_go, "nethttp"),
         raw=True,
-        needs={BASE_URL: "${OPENROUTER_BASE_URL:-https://openrouter.ai/api/v1}"},
+        needs={BASE_URL: 'os.Getenv("OPENROUTER_BASE_URL")'},
         pinned=False,
     ),
 )

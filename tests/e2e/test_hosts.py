@@ -74,6 +74,18 @@ def test_a_connect_to_another_host_is_tunnelled_unopened(launch: Launcher, world
     assert recorder.stdout.endswith(": 0 interactions\n")
 
 
+def test_a_companys_own_hosts_are_trusted_by_clients_as_before(tmp_path: Path, world: Upstream) -> None:
+    """A recorder that was started where SSL_CERT_FILE names a company's CA: it is in the bundle that clients get."""
+    reach = ["--connect-to", f"::{world.host}:{world.port}"]
+    fetch = "import sys, urllib.request; print(urllib.request.urlopen('https://elsewhere.test/sim/bytes').status)"
+    program = f'eval "$({sys.executable} -m recorder env)"; exec {sys.executable} -c "$1"'
+    with launching(tmp_path, tmp_path / "certs") as launcher:
+        launcher(*reach, env={"SSL_CERT_FILE": str(world.ca_file)})
+        env = clean_environment(launcher.state)
+        fetched = subprocess.run(["sh", "-c", program, "sh", fetch], env=env, capture_output=True, check=False)
+    assert (b"200\n", b"") == (fetched.stdout, fetched.stderr)
+
+
 def test_a_plain_request_to_another_host_is_passed_on_as_it_comes(launch: Launcher) -> None:
     with start(seed="7", tls=False) as plain:
         recorder = launch("--connect-to", f"::{plain.host}:{plain.port}")
