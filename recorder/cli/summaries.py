@@ -14,7 +14,7 @@ SUMMARIES: Mapping[str, str] = {
     "status": "Show the sessions that are being recorded now.",
     "list": "List the sessions that have been recorded.",
     "env": "Print what to set in a client's environment.",
-    "ca": "Show the CA that clients have to trust, or install it.",
+    "ca": "Show the CA that the proxy ends TLS with, or install it.",
     "show": "Show the conversation of session NAME, or of a cassette's file.",
     "stats": "Tell tokens, cost, errors and times of sessions.",
     "diff": "Compare two cassettes by what was said in them.",

@@ -19,6 +19,10 @@ Rows = dict[str, dict[str, str]]
 """The cells by the client and the column."""
 
 
+def is_being_written() -> bool:
+    return os.environ.get("CLIENTS_TABLE") == "write"
+
+
 def read(path: Path = README) -> Rows:
     text = path.read_text(encoding="utf-8")
     lines = text.partition(BEGIN)[2].partition(END)[0].strip().splitlines()[2:]
@@ -28,7 +32,7 @@ def read(path: Path = README) -> Rows:
 
 def tell(client: str, cells: dict[str, str], *, order: list[str], path: Path = README) -> None:
     """A test has seen these cells of a client's row: they are what the table says, or are written there."""
-    if os.environ.get("CLIENTS_TABLE") == "write":
+    if is_being_written():
         with path.open("r+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             rows = read(path)
