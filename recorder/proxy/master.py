@@ -6,6 +6,7 @@ the first recorded host upstream). Run `Proxy.run` to its end; `Proxy.stop` ends
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import os
@@ -96,6 +97,7 @@ class Proxy:
         await master.run()
         # Left open, the doors would close with the process, some time after the session has ended.
         await server.servers.update([])
+        asyncio.get_running_loop().set_exception_handler(_report)
         if opened.error:
             raise opened.error
 
@@ -106,6 +108,16 @@ class Proxy:
         self._stopping = True
         if self._master:
             self._master.shutdown()
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """As usual, but for connections that clients still hold open, whose handlers are cancelled with the loop.
+
+    Python 3.11 asks such a task for its exception (asyncio.streams, `connection_made`; 3.12 no longer does), and a
+    traceback would be the last that the user sees of an orderly stop.
+    """
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 class _Opened:
