@@ -59,9 +59,18 @@ def base_url(*, port: int, host: str, session: str | None = None) -> str:
     return f"http://127.0.0.1:{port}{prefix}{_API_PATHS.get(host, '')}"
 
 
-def base_url_variables(*, port: int, host: str, session: str | None = None) -> dict[str, str]:
-    """For a client that takes the base URL of its service from the environment; it needs no CA."""
-    return dict.fromkeys(BASE_URL_VARIABLES, base_url(port=port, host=host, session=session))
+def base_url_variables(
+    *, port: int, host: str, hosts: Iterable[Host] = (), session: str | None = None
+) -> dict[str, str]:
+    """For a client that takes the base URL of its service from the environment; it needs no CA.
+
+    Where `proxy_variables` sends 127.0.0.1 to the proxy, since it is among the recorded `hosts`, the door has its other
+    name: a proxy does not connect to itself.
+    """
+    url = base_url(port=port, host=host, session=session)
+    if any(recorded.name == "127.0.0.1" for recorded in hosts):
+        url = url.replace("127.0.0.1", "localhost")
+    return dict.fromkeys(BASE_URL_VARIABLES, url)
 
 
 def assignments(variables: Mapping[str, str], shell: str) -> list[str]:

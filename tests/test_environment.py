@@ -75,6 +75,13 @@ def test_the_base_url_has_the_path_that_the_services_sdk_expects(expected: str, 
     assert dict.fromkeys(names, expected) == environment.base_url_variables(port=8081, host=host)
 
 
+def test_the_base_url_is_not_a_name_that_goes_to_the_proxy() -> None:
+    hosts = parse_hosts("http://127.0.0.1:11434")
+    variables = environment.base_url_variables(port=8081, host=hosts[0].name, hosts=hosts)
+    assert {"http://localhost:8081"} == set(variables.values())
+    assert "localhost" in environment.proxy_variables(port=8080, bundle=Path("b"), hosts=hosts)["NO_PROXY"]
+
+
 def spoken(value: str, shell: list[str], language: str) -> str:
     """What a real shell makes of the assignment of `value`."""
     script = "\n".join(environment.assignments({"SAID": value}, language))

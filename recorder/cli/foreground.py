@@ -166,9 +166,7 @@ def summary_line(summary: Summary) -> str:
 
 def client_lines(doors: Doors, *, hosts: tuple[Host, ...], session: str | None = None) -> list[str]:
     """What to set in a client's environment, for both doors. `session`: for requests that have to name theirs."""
-    variables = environment.proxy_variables(
-        port=doors.port, bundle=doors.trust.bundle, hosts=hosts, session=session
-    )
+    variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle, hosts=hosts, session=session)
     return [
         "For a client that uses the proxy:",
         *(f"  {line}" for line in environment.assignments(variables, "sh")),

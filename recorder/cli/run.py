@@ -45,7 +45,9 @@ def _run(settings: Settings, command: tuple[str, ...], *, base_url: bool, verbos
     async def run_it(proxy: Proxy, _serving: asyncio.Task[None], doors: Doors) -> int:
         variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle, hosts=settings.hosts)
         if base_url:
-            variables |= environment.base_url_variables(port=doors.base_url_port, host=settings.hosts[0].name)
+            variables |= environment.base_url_variables(
+                port=doors.base_url_port, host=settings.hosts[0].name, hosts=settings.hosts
+            )
         return await _Child(command, variables).run(at_once=proxy.stop)
 
     def show(recorded: Recorded) -> None:

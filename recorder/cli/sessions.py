@@ -94,7 +94,9 @@ def env_command(*, name: str | None, shell: str, base_url: bool) -> None:
     hosts = setting.parse_hosts(entry.hosts) if entry.hosts else ()
     variables = environment.proxy_variables(port=entry.port, bundle=Path(entry.bundle), hosts=hosts, session=other)
     if base_url:
-        variables |= environment.base_url_variables(port=entry.base_url_port, host=entry.host, session=other)
+        variables |= environment.base_url_variables(
+            port=entry.base_url_port, host=entry.host, hosts=hosts, session=other
+        )
     click.echo("\n".join(environment.assignments(variables, shell)))
 
 

@@ -31,6 +31,7 @@ class TrustHints:
         self._quiet = quiet
         self._agents: dict[str, str] = {}
         self._unasked: dict[str, str] = {}
+        self._trusting: set[str] = set()
         self._told: Counter[str] = Counter()
 
     def load(self, loader: Loader) -> None:  # noqa: ARG002 - mitmproxy's signature
@@ -39,6 +40,7 @@ class TrustHints:
 
     def done(self) -> None:
         server.logger.removeFilter(_is_not_ours)
+        self._unasked.clear()  # from now on it is we who leave
         for hint, times in self._told.items():
             if times > 1:
                 logger.warning("recorder: %d connections in all: %s", times, hint)
@@ -59,7 +61,8 @@ class TrustHints:
         self._unasked[data.conn.id] = _host(data)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        self._unasked.pop(flow.client_conn.id, None)
+        if self._unasked.pop(flow.client_conn.id, None):
+            self._trusting.add(self._name(flow.client_conn))
 
     def client_disconnected(self, client: connection.Client) -> None:
         if host := self._unasked.pop(client.id, None):
@@ -67,15 +70,21 @@ class TrustHints:
         self._agents.pop(client.id, None)
 
     def _tell_left(self, client: connection.Connection, host: str) -> None:
-        self._tell(client, f"left without a request to {host}: it may not trust the recorder's CA")
+        """Who has asked before may as well have opened a connection too many."""
+        if self._name(client) not in self._trusting:
+            self._tell(client, f"left without a request to {host}: it may not trust the recorder's CA")
 
     def _tell(self, client: connection.Connection, what: str) -> None:
-        address = client.peername[0] if client.peername else "unknown"
-        agent = self._agents.get(client.id)
-        hint = f"a client ({f'{agent}, ' if agent else ''}{address}) {what}; see `recorder ca`"
+        hint = f"a client ({self._name(client)}) {what}; see `recorder ca`"
         self._told[hint] += 1
         if self._told[hint] == 1:
             logger.warning("recorder: %s", hint)
+
+    def _name(self, client: connection.Connection) -> str:
+        """What it calls itself, and its address: never its port, which is another one each time."""
+        address = client.peername[0] if client.peername else "unknown"
+        agent = self._agents.get(client.id)
+        return f"{agent}, {address}" if agent else address
 
 
 def _is_distrust(error: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -217,3 +218,14 @@ def test_a_wrong_value_is_refused_at_the_start_with_one_line(
     assert line.startswith(f"record: {told}")
     assert "Traceback" not in ended.stdout
     assert not (mitmdump.folder / "cassettes").exists()
+
+
+def test_a_client_that_does_not_trust_mitmdump_s_ca_is_told_of(mitmdump: Mitmdump, upstream: Upstream) -> None:
+    assert upstream.ca_file is not None
+    with mitmdump.serving("-s", ADDON, session="session", **trusting(upstream)) as port:
+        with (
+            pytest.raises(ssl.SSLCertVerificationError),
+            tunnelled(port, upstream.ca_file, host="localhost", to_port=upstream.port),
+        ):
+            pass
+        wait_for("the hint", lambda: "does not trust the recorder's CA for localhost" in mitmdump.log)

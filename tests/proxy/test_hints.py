@@ -100,10 +100,23 @@ def test_a_client_that_sees_the_certificate_and_leaves_may_not_trust_it(
     assert [f"a client (tester/1, 127.0.0.1) {LEFT}"] == list(hints(recorder))
 
 
-def test_a_client_that_trusts_us_and_asks_gives_no_hint(recorder: RecorderProcess) -> None:
+def ask(recorder: RecorderProcess) -> None:
+    """As a client does that trusts us."""
     context = ssl.create_default_context(cafile=recorder.bundle)
     with connected(recorder) as link, context.wrap_socket(link, server_hostname="openrouter.ai") as secure:
         secure.sendall(b"GET /sim/bytes HTTP/1.1\r\nHost: openrouter.ai\r\n\r\n")
         assert secure.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_a_client_that_asks_gives_no_hint_nor_does_its_spare_connection(recorder: RecorderProcess) -> None:
+    ask(recorder)
+    look(recorder)
     assert 0 == recorder.stop()
+    assert "" == recorder.stderr
+
+
+def test_a_connection_that_the_recorder_ends_gives_no_hint(recorder: RecorderProcess) -> None:
+    context = ssl.create_default_context(cafile=recorder.bundle)
+    with connected(recorder) as link, context.wrap_socket(link, server_hostname="openrouter.ai"):
+        assert 0 == recorder.stop()
     assert "" == recorder.stderr
