@@ -359,7 +359,8 @@ class RecordAddon:
         await self._has_started(session)
         await self._drain(session, self._settings.grace)
         for exchange in [exchange for exchange in self._under_way.values() if exchange.session is session]:
-            self._under_way.pop(exchange.flow.id, None)
+            if self._under_way.pop(exchange.flow.id, None) is None:
+                continue  # it has ended by itself while another one was being written
             connections.cut(exchange.flow)
             at = time.time_ns() - exchange.capture.began
             await self._record(exchange, exchange.capture.abort("the recorder was stopped", at=at))
@@ -412,7 +413,8 @@ class RecordAddon:
 
     def _cut(self, exchanges: list[_UnderWay]) -> None:
         for exchange in exchanges:
-            self._under_way.pop(exchange.flow.id, None)
+            if self._under_way.pop(exchange.flow.id, None) is None:
+                continue  # it has ended by itself while another one was being written
             connections.cut(exchange.flow)
 
     def _crashed(self, error: BaseException) -> None:

@@ -561,6 +561,26 @@ async def test_a_failed_session_is_not_told_as_a_good_one(bench: Bench) -> None:
 
 
 @on_a_bench
+async def test_what_ends_while_the_recorder_stops_is_recorded_once(bench: Bench) -> None:
+    """When the grace is over, what is left is written one by one; each write is a chance for another to end."""
+    flows = [asking(f"/{number}") for number in range(3)]
+    for flow in flows:
+        await bench.ask(flow)
+        await bench.begin(flow, answering(), [b"x"])
+    ending: list[asyncio.Future[None]] = []
+
+    def told(_recorded: Recorded) -> None:
+        if not ending:
+            ending.append(asyncio.ensure_future(bench.addon.response(flows[2])))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench.addon, "_on_recorded", told)
+        await bench.addon.done()
+        await asyncio.gather(*ending)
+    assert ["/0", "/1", "/2"] == sorted(path for kept in (bench.cassette, bench.incomplete) for path in paths(kept))
+
+
+@on_a_bench
 async def test_what_fails_after_the_grace_fails_the_session(bench: Bench) -> None:
     """The disk is slow, no longer waited for, and fails."""
 
