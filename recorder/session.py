@@ -118,9 +118,9 @@ def _user_folder(variable: str, default: str) -> Path:
 class Running:
     """A recorder at work, as it describes itself.
 
-    `session`: "" if each request names its own; then `cassette` is the folder of the cassettes. `started`: seconds since
-    the epoch. `grace`: seconds. `log`: the file that it prints to, "" for a terminal. `host`: the one behind the base
-    URL. `hosts`: all that it records, as `--host` takes them, parted by spaces.
+    `session`: "" if each request names its own; then `cassette` is the folder of the cassettes. `started`: seconds
+    since the epoch. `grace`: seconds. `log`: the file that it prints to, "" for a terminal. `host`: the one behind the
+    base URL. `hosts`: all that it records, as `--host` takes them, parted by spaces.
     """
 
     session: str
