@@ -1,7 +1,4 @@
-"""The user's own rules: a name, and an expression or a JSON path, from `[[tool.recorder.scrub]]`.
-
-A JSON path is `$`, then any of `.name`, `['name']`, `[0]`, `[*]`, `.*`, `..name`: `$.messages[*].content`, `$..email`.
-"""
+"""The user's own rules: a name, and an expression or a JSON path, from `[[tool.recorder.scrub]]`."""
 
 from __future__ import annotations
 
@@ -9,14 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from recorder import jsonpath
 from recorder.errors import UsageError
 from recorder.scrub import jsontext
 from recorder.scrub.placeholder import is_kind
 from recorder.scrub.search import Expression
-
-_STEP = re.compile(r"\.\.([\w-]+)|\.([\w-]+|\*)|\[(\d+)\]|\[(\*)\]|\[(?:'([^']*)'|\"([^\"]*)\")\]")
-
-Step = tuple[str, str | int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +53,7 @@ class Rule:
         except jsontext.NotJsonError:
             return
         for value in found:
-            if value.start < value.end and _leads(steps, value.path):
+            if value.start < value.end and jsonpath.leads(steps, value.path):
                 yield value
 
 
@@ -70,33 +64,8 @@ def _compiled(name: str, expression: str) -> re.Pattern[bytes]:
         raise UsageError(f"scrub rule {name}: expected a regular expression, found one that fails: {error}") from error
 
 
-def _steps(name: str, path: str) -> tuple[Step, ...]:
-    if not path.startswith("$"):
-        raise UsageError(f"scrub rule {name}: expected a JSON path that starts with `$`")
-    steps: list[Step] = []
-    position = 1
-    while position < len(path):
-        match = _STEP.match(path, position)
-        if match is None:
-            raise UsageError(f"scrub rule {name}: cannot read the JSON path from column {position + 1} on")
-        anywhere, key, index, star, single, double = match.groups()
-        if anywhere is not None:
-            steps.append(("anywhere", anywhere))
-        elif index is not None:
-            steps.append(("is", int(index)))
-        elif star is not None or key == "*":
-            steps.append(("any", ""))
-        else:
-            steps.append(("is", next(part for part in (key, single, double) if part is not None)))
-        position = match.end()
-    return tuple(steps)
-
-
-def _leads(steps: tuple[Step, ...], path: jsontext.Path) -> bool:
-    """Whether the steps lead to the value, or to something around it: all of that is to go then."""
-    if not steps:
-        return True
-    (how, what), rest = steps[0], steps[1:]
-    if how == "anywhere":
-        return any(part == what and _leads(rest, path[at + 1 :]) for at, part in enumerate(path))
-    return bool(path) and (how == "any" or path[0] == what) and _leads(rest, path[1:])
+def _steps(name: str, path: str) -> tuple[jsonpath.Step, ...]:
+    try:
+        return jsonpath.parse(path)
+    except UsageError as error:
+        raise UsageError(f"scrub rule {name}: {error}") from error
