@@ -14,13 +14,15 @@ PACKAGE = ROOT / "recorder"
 # From the bottom up: a module imports from its own layer and those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "loose", "wording"),
+    ("jsonpath",),
     ("model",),
     ("cassette", "sse", "encoding", "capture"),
     ("gohttp", "usage", "scrub", "conversation", "measure"),
+    ("match",),
     ("library", "report"),
     ("store", "settings", "session", "environment", "upstream", "config"),
     ("catalogue",),
-    ("recording",),
+    ("recording", "playback"),
     ("recordings",),
     ("proxy",),
     ("cli",),

@@ -1,0 +1,307 @@
+"""A cassette as a tape: which interaction answers a request, what is left, and the receipt at the end. No network.
+
+A tape is read once and never written. Equal requests are answered in recorded order. It may be asked from several
+threads at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Self
+
+from recorder import cassette, gohttp, wording
+from recorder.capture import Exchange, WireRequest
+from recorder.errors import RecorderError, UsageError
+from recorder.match import DEFAULT, Criteria, Miss, Reason, Subject
+from recorder.match.explain import explain
+from recorder.model import NO_FIELDS, Interaction, Request, Response
+from recorder.scrub import Credential, Rule, Scrubber, request_credentials
+
+_MOST_ALIKE: Final = 1000
+"""Interactions in which the nearest is looked for; a miss must not take seconds, whatever the cassette."""
+
+_NO_ANSWER: Final = Response(status="", code=0, duration=0)
+_SALT: Final = bytes(16)  # the digests in placeholders are left out of every comparison, and nothing here is written
+
+
+class Reuse(StrEnum):
+    """What of a tape may be played again, when all that was recorded for a request has been."""
+
+    NONE = "none"
+    LAST = "last"
+    ALL = "all"
+
+
+def parse_reuse(text: str) -> Reuse:
+    try:
+        return Reuse(text or "none")
+    except ValueError:
+        raise UsageError(f"expected one of {', '.join(Reuse)} for --reuse, found {text!r}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """The interaction that answers. `id`: its place in the cassette. `again`: it had answered before."""
+
+    id: int
+    interaction: Interaction
+    again: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unplayed:
+    id: int
+    method: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a session's replay came to. `digest`: of the file as it was read, "" if there was none. `recorded`: how many
+    interactions were added. `upstream_connections`: how many were opened, which in `replay` is 0."""
+
+    session: str
+    cassette: str
+    digest: str
+    interactions: int
+    served: int
+    missed: tuple[Miss, ...]
+    never_played: tuple[Unplayed, ...]
+    recorded: int = 0
+    upstream_connections: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether all that was asked for was there, and all that was there was asked for."""
+        return not self.missed and not self.never_played
+
+    def line(self) -> str:
+        told = [
+            f"{self.served:,} served",
+            f"{len(self.missed):,} missed",
+            f"{len(self.never_played):,} never played",
+            f"{self.recorded:,} recorded" if self.recorded else "",
+            wording.count(self.upstream_connections, "upstream connection"),
+        ]
+        return ", ".join(part for part in told if part)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "session": self.session,
+            "cassette": self.cassette,
+            "digest": self.digest,
+            "interactions": self.interactions,
+            "served": self.served,
+            "missed": [miss.as_json() for miss in self.missed],
+            "never_played": [{"id": left.id, "method": left.method, "url": left.url} for left in self.never_played],
+            "recorded": self.recorded,
+            "upstream_connections": self.upstream_connections,
+        }
+
+
+class Tape:
+    """`play` for each request; `receipt` at any time.
+
+    `session` and `path` are for the receipt; `digest` is "" where there is no cassette, and then everything misses.
+    """
+
+    def __init__(
+        self,
+        interactions: Sequence[Interaction],
+        *,
+        session: str,
+        path: Path,
+        digest: str,
+        criteria: Criteria = DEFAULT,
+        reuse: Reuse = Reuse.NONE,
+        rules: Iterable[Rule] = (),
+        credentials: Iterable[Credential] = (),
+    ) -> None:
+        self._interactions = interactions
+        self._session = session
+        self._path = path
+        self._digest = digest
+        self._criteria = criteria
+        self._reuse = reuse
+        # Both sides are compared scrubbed. What clients send as their keys is taken out of their requests wherever it
+        # stands, as it was when they were recorded; a dummy key may be a common word, so it is also tried without.
+        self._plain = Scrubber(salt=_SALT, rules=rules, allow_opaque=True)
+        self._learned = Scrubber(salt=_SALT, rules=rules, allow_opaque=True)
+        self._learned.learn_all(credentials)
+        self._lock = threading.Lock()
+        self._queues: dict[bytes, _Queue] = {}
+        self._addresses: dict[bytes, tuple[tuple[tuple[str, str], ...], list[int]]] = {}
+        self._plays = [0] * len(interactions)
+        self._misses: list[Miss] = []
+        self._recorded = 0
+        for item, interaction in enumerate(interactions):
+            subject = self._subject(interaction.request, self._plain)
+            self._queues.setdefault(subject.key, _Queue()).ids.append(item)
+            self._addresses.setdefault(subject.address_key, (subject.address, []))[1].append(item)
+
+    @classmethod
+    def read(
+        cls,
+        path: Path,
+        *,
+        session: str,
+        criteria: Criteria = DEFAULT,
+        reuse: Reuse = Reuse.NONE,
+        rules: Iterable[Rule] = (),
+        credentials: Iterable[Credential] = (),
+    ) -> Self:
+        """The tape of a file, which need not be there; `CassetteError` if it is no cassette.
+
+        `rules`, `credentials`: what was to be scrubbed when it was recorded.
+        """
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            data = b""
+        except OSError as error:
+            raise RecorderError(f"expected a cassette at {path}, found {error.strerror}") from error
+        return cls(
+            cassette.loads(data, str(path)).interactions if data else (),
+            session=session,
+            path=path,
+            digest=f"sha256:{hashlib.sha256(data).hexdigest()}" if data else "",
+            criteria=criteria,
+            reuse=reuse,
+            rules=rules,
+            credentials=credentials,
+        )
+
+    def __len__(self) -> int:
+        return len(self._interactions)
+
+    @property
+    def exists(self) -> bool:
+        return bool(self._digest)
+
+    def play(self, wire: WireRequest) -> Played | None:
+        """The interaction that answers; None for a miss, which `missed` explains and counts."""
+        self._learned.learn_all(request_credentials(wire))
+        request = _go_request(wire)
+        key = self._subject(request, self._learned).key
+        with self._lock:
+            item = self._take(key)
+        if item is None:
+            key = self._subject(request, self._plain).key
+            with self._lock:
+                item = self._take(key)
+        return item
+
+    def missed(self, wire: WireRequest) -> Miss:
+        """Why nothing answers, for the client, the log and the receipt."""
+        miss = self._explained(_go_request(wire))
+        with self._lock:
+            self._misses.append(miss)
+        return miss
+
+    def recorded(self) -> None:
+        """A request that nothing answered has been recorded anew."""
+        with self._lock:
+            self._recorded += 1
+
+    def receipt(self, *, upstream_connections: int = 0) -> Receipt:
+        with self._lock:
+            plays, misses, recorded = list(self._plays), tuple(self._misses), self._recorded
+        left = [item for item, count in enumerate(plays) if not count]
+        return Receipt(
+            session=self._session,
+            cassette=str(self._path),
+            digest=self._digest,
+            interactions=len(self),
+            served=sum(plays),
+            missed=misses,
+            never_played=tuple(self._unplayed(item) for item in left),
+            recorded=recorded,
+            upstream_connections=upstream_connections,
+        )
+
+    def _take(self, key: bytes) -> Played | None:
+        queue = self._queues.get(key)
+        item = queue.take(self._reuse) if queue else None
+        if item is None:
+            return None
+        self._plays[item] += 1
+        return Played(id=item, interaction=self._interactions[item], again=self._plays[item] > 1)
+
+    def _explained(self, request: Request) -> Miss:
+        cleaned = self._cleaned(request, self._learned)
+        method, url = wording.printable(request.method), wording.printable(cleaned.url)
+        if not self.exists:
+            words = f"no such cassette: {self._path}; record it with --mode once"
+            return Miss(reason=Reason.NO_CASSETTE, method=method, url=url, words=words)
+        sent = Subject.of(cleaned, self._criteria)
+        plain = self._subject(request, self._plain)
+        with self._lock:
+            plays = list(self._plays)
+        queue = self._queues.get(sent.key) or self._queues.get(plain.key)
+        _, alike = self._addresses.get(sent.address_key, ((), []))
+        return explain(
+            sent,
+            method=method,
+            url=url,
+            consumed=queue.ids if queue else (),
+            alike=_first_unplayed(alike, plays),
+            addresses=[(address, _first_unplayed(ids, plays)) for address, ids in self._addresses.values()],
+            subject=lru_cache(maxsize=_MOST_ALIKE)(
+                lambda item: self._subject(self._interactions[item].request, self._plain)
+            ),
+        )
+
+    def _unplayed(self, item: int) -> Unplayed:
+        request = self._cleaned(self._interactions[item].request, self._plain)
+        return Unplayed(id=item, method=request.method, url=wording.printable(request.url))
+
+    def _subject(self, request: Request, scrubber: Scrubber) -> Subject:
+        return Subject.of(self._cleaned(request, scrubber), self._criteria)
+
+    def _cleaned(self, request: Request, scrubber: Scrubber) -> Request:
+        """The request without its secrets, and without what is never compared."""
+        named = {name: request.headers[name] for name in self._criteria.headers if name in request.headers}
+        kind = {"Content-Type": request.headers["Content-Type"]} if "Content-Type" in request.headers else {}
+        compared = replace(
+            request,
+            headers=type(request.headers).of({**named, **kind}),
+            form=NO_FIELDS,
+            trailer=NO_FIELDS,
+            body=request.body if self._criteria.compares_bodies else b"",
+        )
+        return scrubber.cleaned(Interaction(request=compared, response=_NO_ANSWER)).request
+
+
+class _Queue:
+    """The interactions that answer one request, in recorded order."""
+
+    __slots__ = ("_next", "ids")
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self._next = 0
+
+    def take(self, reuse: Reuse) -> int | None:
+        if self._next == len(self.ids):
+            if reuse is Reuse.NONE:
+                return None
+            if reuse is Reuse.LAST:
+                return self.ids[-1]
+            self._next = 0
+        self._next += 1
+        return self.ids[self._next - 1]
+
+
+def _first_unplayed(ids: Sequence[int], plays: Sequence[int]) -> list[int]:
+    """Those that wait for their request come first: the request that misses is meant for one of them most likely."""
+    return sorted(ids, key=lambda item: plays[item] > 0)[:_MOST_ALIKE]
+
+
+def _go_request(wire: WireRequest) -> Request:
+    return gohttp.interaction(Exchange(request=wire, response=None, began=0, duration=0, chunks=(), ended=0)).request
