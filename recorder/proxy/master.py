@@ -17,14 +17,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mitmproxy import ctx, exceptions
-from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
-from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from recorder.errors import ProxyError
 from recorder.proxy import trust
 from recorder.proxy.hints import TrustHints
+from recorder.proxy.mitmproxy_parts import Master, core, disable_h2c, next_layer, proxyserver, tlsconfig
 from recorder.proxy.record import RecordAddon
 from recorder.recording import Recorded, Summary
 from recorder.recordings import Recordings
