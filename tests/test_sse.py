@@ -240,6 +240,24 @@ def test_a_watch_says_in_mid_stream_what_the_whole_stream_would(body: bytes, dat
         assert over == watch.feed(body[start:end])
 
 
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ((b"data: 1\n\ndata: [DONE]\n\n",), 9),
+        ((b"data: 1\n\ndata: [DO", b"NE]\n\n"), 0),
+        ((b"data: 1\n\ndata: [DONE]", b"\n"), 0),
+        ((b"data: 1", b'\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n: ping\n\n'), 2),
+        ((b"data: 1\n\ndata: [DONE]\n\n", b": ping\n\n"), 0),
+    ],
+)
+def test_a_watch_says_where_in_the_last_piece_the_terminal_frame_starts(
+    pieces: tuple[bytes, ...], expected: int
+) -> None:
+    watch = TerminalWatch()
+    assert [watch.feed(piece) for piece in pieces][-1]
+    assert expected == watch.start
+
+
 def test_a_watch_of_a_long_stream_costs_little() -> None:
     watch = TerminalWatch()
     piece = b'data: {"choices":[{"delta":{"content":"say [DONE]"}}]}\n\n'

@@ -1,10 +1,14 @@
-"""Bodies in chunks with trailers behind them, at mitmproxy's own HTTP layer."""
+"""Bodies in chunks, many at once and with trailers behind them, at mitmproxy's own HTTP layer."""
 
 from __future__ import annotations
 
 import pytest
+from h11 import Data, EndOfMessage
+from h11._receivebuffer import ReceiveBuffer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from recorder.proxy.chunks import read_chunks_together
+from recorder.proxy.chunks import _Chunks, read_chunks_together
 from recorder.proxy.tee import deliver_held
 from tests.proxy import wiring
 from tests.proxy.wiring import Wire, tee_for
@@ -33,3 +37,42 @@ def test_the_connection_serves_the_next_request(wired: Wire) -> None:
         wired.ask()
         wired.answer(HEAD, BODY)
     assert [HEAD, b"2\r\nab\r\n", "response", b"0\r\n\r\n"] * 2 == wired.seen
+
+
+PLAIN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_chunks_that_came_together_go_on_together(wired: Wire) -> None:
+    wired.ask()
+    wired.answer(PLAIN, b"2\r\nab\r\n1\r\nc\r\n", b"1\r\nd\r\n0\r\n\r\n")
+    assert [PLAIN, b"3\r\nabc\r\n", b"1\r\nd\r\n", "response", b"0\r\n\r\n"] == wired.seen
+
+
+def test_a_chunk_that_came_alone_goes_on_alone_and_a_part_of_one_too(wired: Wire) -> None:
+    wired.ask()
+    wired.answer(PLAIN, b"2\r\nab\r\n", b"4\r\nab", b"cd\r\n")
+    assert [PLAIN, b"2\r\nab\r\n", b"2\r\nab\r\n", b"2\r\ncd\r\n"] == wired.seen
+
+
+def test_what_came_before_an_illegal_chunk_is_still_passed_on(wired: Wire) -> None:
+    wired.ask()
+    wired.answer(PLAIN, b"2\r\nab\r\n1\r\nc\r\nno size\r\n")
+    assert [PLAIN, b"3\r\nabc\r\n"] == wired.seen[:2]
+    assert "error" in wired.seen
+    assert "response" not in wired.seen
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), max_size=9), st.data())
+@settings(derandomize=True)
+def test_in_whatever_reads_it_comes_the_body_is_the_same(chunks: list[bytes], data: st.DataObject) -> None:
+    sent = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=9)))
+    reader, buffer, seen = _Chunks(), ReceiveBuffer(), []
+    for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True):
+        buffer += sent[start:end]
+        while end > start and (event := reader(buffer)):
+            seen.append(event)
+            if isinstance(event, EndOfMessage):
+                break
+    assert isinstance(seen[-1], EndOfMessage)
+    assert b"".join(chunks) == b"".join(event.data for event in seen if isinstance(event, Data))

@@ -14,6 +14,7 @@ from mitmproxy.proxy.layers.http import HttpStream
 
 from recorder.capture import Capture
 from recorder.proxy.tee import Tee, deliver_held
+from recorder.sse import TerminalWatch
 from tests.proxy import wiring
 from tests.proxy.wiring import Wire, capture, never, tee_for
 
@@ -92,6 +93,15 @@ def test_a_piece_that_cannot_be_kept_is_not_passed_on_and_none_after_it() -> Non
     assert ((), (), ()) == (tee(b"a"), tee(b"b"), tee(b""))
     assert [MemoryError] == [type(failure) for failure in failures]
     assert tee.shut
+
+
+def test_what_came_with_the_terminal_frame_and_before_it_is_passed_on() -> None:
+    kept = capture()
+    tee = Tee(kept, zero=0, length=None, watch=TerminalWatch(), failed=never)
+    whole = b"data: 1\n\ndata: [DONE]\n\n"
+    assert (b"data: 1\n\n",) == tee(whole)
+    assert [b"data: [DONE]\n\n"] == tee.held
+    assert whole == body(kept)
 
 
 # The seam
