@@ -13,7 +13,7 @@ import pytest
 from recorder import cassette
 from recorder.capture import Capture, Exchange, WireRequest, WireResponse
 from recorder.errors import StoreError
-from recorder.proxy.writing import Writing
+from recorder.proxy.writing import Threads, Writing
 from recorder.recording import Prepared, Recorded, Recording
 from recorder.settings import Settings
 
@@ -51,14 +51,14 @@ def exchange(number: int, body: bytes = b"{}", encoding: bytes = b"") -> Exchang
 
 @asynccontextmanager
 async def writing(folder: Path) -> AsyncIterator[tuple[Writing, Watched]]:
-    recording = Watched.start(Settings(session="s", cassette_dir=folder), now=NOW, salt=bytes(16), environ={})
+    recording = Watched.start(Settings(cassette_dir=folder), "s", now=NOW, salt=bytes(16), environ={})
     recording.scrubbed_by, recording.batches, recording.gate = [], [], threading.Event()
-    made = Writing(recording)
+    threads = Threads()
     try:
-        yield made, recording
+        yield Writing(recording, threads), recording
     finally:
         recording.gate.set()
-        made.close()
+        threads.close()
         recording.close()
 
 
