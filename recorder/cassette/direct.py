@@ -34,12 +34,10 @@ _ALWAYS_IN_REQUEST, _ALWAYS_IN_RESPONSE = frozenset(ALWAYS_IN_REQUEST), frozense
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 _BLOCK_HEADER = re.compile(rb"\|([1-9]?)([-+]?)")
-_PRINTABLE = bytes(range(0x20, 0x7F))
 _LONGEST_SIMPLE_KEY = 128
 _MOST_VALUES = 4096
 _LONGEST_START = 64  # more than any line has before its value
 _CHUNK = 2**20
-_PRINTABLE = bytes(range(0x20, 0x7F))
 
 
 class TornError(Exception):
@@ -349,17 +347,21 @@ class DirectReader:
         return text, position
 
     def _events(self, position: int, pad: bytes) -> tuple[bytes, int] | None:
-        """The text of a block that is an event stream, an empty line behind each other one. None if it is no such text.
+        """The text of a block if an empty line stands behind each other one, as in most event streams; else None.
 
-        Nothing in it is searched twice: when the empty lines are taken out, no other line break may be left.
+        Nothing in it is searched twice: with the empty lines taken out, no line break may be left.
         """
-        end = self._data.find(self._form.behind_body, position, position + _CHUNK) + 1
-        if not end or self._data[position : position + len(pad)] != pad:
+        data = self._data
+        first = data.find(b"\n", position, position + _CHUNK)
+        if data[first : first + 2] != b"\n\n" or data[position : position + len(pad)] != pad:
             return None
-        lines = self._data[position + len(pad) : end]
+        end = data.find(self._form.behind_body, first, position + _CHUNK) + 1
+        if not end:
+            return None
+        lines = data[position + len(pad) : end]
         events = lines.split(b"\n\n" + pad)
-        breaks = 2 * (len(events) - 1) + len(events[-1]) - len(events[-1].rstrip(b"\n"))
-        if lines.translate(None, _PRINTABLE) != b"\n" * breaks:
+        last = events[-1]
+        if check(lines, tabs=True) != 2 * (len(events) - 1) + len(last) - len(last.rstrip(b"\n")):
             return None
         return b"\n\n".join(events), end
 
