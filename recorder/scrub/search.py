@@ -39,6 +39,10 @@ _LEAST_CONDENSED = 2048
 _MOST_UNPACKED = 1 << 20
 """Bytes that compressed text inside a text may come to, to be searched."""
 _MOST_KNOWN = 4096
+_LONG = 1 << 14
+"""Bytes of a run that is looked at by itself: an image, which has fewer signs in it than all runs together."""
+_MOST_PACKED = 64
+"""Runs of one piece that are tried for compressed text."""
 _MANY = 32
 """Runs from which on it is tried first whether any says something."""
 _LONGEST_KNOWN = 256
@@ -236,10 +240,12 @@ class Finder:
     def _candidates(self, text: bytes, joined: bytes) -> list[Pattern]:
         """The rows that have an anchor in the text; `joined`: its runs."""
         found: list[Pattern] = []
-        for look, where in ((Look.RUN, joined), (Look.TEXT, text), (Look.FOLDED, text.lower())):
-            # A comprehension, and no generator: this is the inner loop of all searching.
-            if where:
-                found += [row for anchor, rows in self._rows[look].items() if anchor in where for row in rows]
+        looked = ((Look.RUN, runs) for runs in _apart(joined))
+        for look, where in (*looked, (Look.TEXT, text), (Look.FOLDED, text.lower())):
+            for sign, anchored in self._rows[look].items():
+                # A comprehension, and no generator: this is the inner loop of all searching.
+                if where and sign in where:
+                    found += [row for anchor, rows in anchored.items() if anchor in where for row in rows]
         return list(dict.fromkeys(found))
 
     def _matches(self, text: bytes) -> Iterator[Hit]:
@@ -263,10 +269,14 @@ class Finder:
     def _inside_runs(self, text: bytes, found: dict[bytes, list[int]], depth: int) -> Iterator[Hit]:
         clean = self._known_clean().runs
         unknown = {run: starts for run, starts in found.items() if run not in clean}
-        if len(unknown) >= _MANY and not views.PACKED.search(b" ".join(unknown)) and not views.may_have_text(unknown):
+        if len(unknown) >= _MANY and not views.may_be_packed(b" ".join(unknown)) and not views.may_have_text(unknown):
             unknown = {}
+        tried = 0
         for run, starts in unknown.items():
             hits = self._inside(run, depth, binary=False)
+            if not hits and tried < _MOST_PACKED and views.may_be_packed(run):
+                tried += 1
+                hits = self._packed(run, depth)
             if not hits and len(run) <= _LONGEST_KNOWN:
                 clean.add(run)
             for start in starts:
@@ -279,12 +289,11 @@ class Finder:
                 at = text.find(probe, end)
 
     def _inside(self, run: bytes, depth: int, *, binary: bool) -> list[Hit]:
-        hits = [
+        return [
             _encoded(hit, decoded)
             for decoded in views.decodings(run, binary=binary)
             for hit in self._decoded_hits(decoded.text, depth)
         ]
-        return hits or self._packed(run, depth)
 
     def _packed(self, run: bytes, depth: int) -> list[Hit]:
         """Compressed and then base64 or hex: with a secret in it, all of it is one."""
@@ -300,14 +309,15 @@ class Finder:
         or that come from reading what was in front of the base64: so its row is tried with a NUL there too."""
         hits = self._hits(text, depth + 1)
         joined = b" ".join(views.runs(text))
-        for anchor, rows in self._rows[Look.RUN].items():
-            if anchor in joined:
-                free = bytearray(text)
-                at = text.find(anchor, 1)
-                while at > 0:
-                    free[at - 1] = 0
-                    at = text.find(anchor, at + 1)
-                hits += _row_hits(rows, mask(bytes(free)))
+        for sign, anchored in self._rows[Look.RUN].items():
+            for anchor, rows in anchored.items() if sign in joined else ():
+                if anchor in joined:
+                    free = bytearray(text)
+                    at = text.find(anchor, 1)
+                    while at > 0:
+                        free[at - 1] = 0
+                        at = text.find(anchor, at + 1)
+                    hits += _row_hits(rows, mask(bytes(free)))
         return merged(hits)
 
     def _known_clean(self) -> _Clean:
@@ -335,11 +345,25 @@ class _Clean:
         return self.size > _LARGEST_KNOWN or len(self.texts) > _MOST_KNOWN or len(self.runs) > _MOST_KNOWN
 
 
-def _by_anchor(rows: Iterable[Pattern]) -> dict[bytes, tuple[Pattern, ...]]:
-    found: dict[bytes, tuple[Pattern, ...]] = {}
+def _apart(joined: bytes) -> list[bytes]:
+    """The runs in a few texts: the long ones each, and all others as one."""
+    if len(joined) < _LONG:
+        return [joined]
+    runs = joined.split(b" ")
+    return [b" ".join([run for run in runs if len(run) < _LONG]), *(run for run in runs if len(run) >= _LONG)]
+
+
+_Anchored = dict[bytes, dict[bytes, tuple[Pattern, ...]]]
+
+
+def _by_anchor(rows: Iterable[Pattern]) -> _Anchored:
+    """The rows by their anchors, apart by a sign that is in these and not in most runs: none is in base64."""
+    found: _Anchored = {}
     for row in rows:
         for anchor in row.anchors:
-            found[anchor] = (*found.get(anchor, ()), row)
+            sign = next((sign for sign in (b"_", b"-", b".") if sign in anchor), b"")
+            anchored = found.setdefault(sign, {})
+            anchored[anchor] = (*anchored.get(anchor, ()), row)
     return found
 
 

@@ -43,7 +43,7 @@ _SIMPLE = {
     b"r": b"\r",
     b"t": b"\t",
 }
-PACKED = re.compile(rb"H4sI|KLUv|Qlpo|[/_]Td6|(?i:1f8b08|28b52ffd)")
+_PACKED = tuple(b"H4sI KLUv Qlpo /Td6 _Td6 1f8b08 1F8B08 28b52ffd 28B52FFD".split())
 """How base64 or hex begins of what `packed` recognises."""
 
 _WRAP = re.compile(rb"(?:\n(?<=[A-Za-z0-9+/]{60}\n)|\r\n(?<=[A-Za-z0-9+/]{60}\r\n))[ \t]*(?=[A-Za-z0-9+/])")
@@ -260,11 +260,22 @@ def may_have_text(found: Iterable[bytes]) -> bool:
     return False
 
 
+def may_be_packed(text: bytes) -> bool:
+    return any(start in text for start in _PACKED)
+
+
+def _starts(run: bytes) -> Iterator[int]:
+    for start in _PACKED:
+        at = run.find(start)
+        while at >= 0:
+            yield at
+            at = run.find(start, at + 1)
+
+
 def packed_parts(run: bytes) -> Iterator[tuple[int, bytes]]:
     """What in a run may be base64 or hex of something compressed: where it starts, and its bytes."""
-    for match in islice(PACKED.finditer(run), _MOST_PACKED):
-        start = match.start()
-        if match[0][:1] in b"12":
+    for start in islice(_starts(run), _MOST_PACKED):
+        if run[start : start + 1] in {b"1", b"2"}:
             digits = _HEX.match(run, start)
             assert digits is not None or len(run) - start < 16
             if digits is not None:
