@@ -96,7 +96,7 @@ def _converse(port: int, words: int) -> None:
 
 def _client(port: int, words: int, number: int) -> None:
     client = HTTPConnection("127.0.0.1", port)
-    chance = random.Random(number)
+    chance = random.Random(number)  # noqa: S311 - words, no secrets
     for _ in range((WARM_UP + EXCHANGES) // CLIENTS):
         said = quote(_text(chance, words))
         sim = f"say={said}, pace-ms={PACE}"

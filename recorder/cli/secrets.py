@@ -14,7 +14,7 @@ import click
 from recorder import cassette, store, wording
 from recorder.cli.options import config_file
 from recorder.errors import RecorderError, SecretError, UsageError
-from recorder.scrub import Finding, Scrubber, files
+from recorder.scrub import Finding, Rule, Scrubber, files
 from recorder.session import SUFFIX
 
 _FORMATS = ("text", "json", "github")
@@ -42,7 +42,8 @@ class _Verdict:
 def verify_command(*, paths: tuple[Path, ...], form: str) -> int:
     """Look for secrets in cassettes; exits with 3 if there are any, 1 if a file is damaged."""
     found = list(_cassettes(paths))
-    verdicts = [verdict for verdict in map(_verify, found) if verdict.findings or verdict.damage]
+    rules = config_file().rules
+    verdicts = [verdict for path in found for verdict in (_verify(path, rules),) if verdict.findings or verdict.damage]
     if form == "json":
         click.echo(
             json.dumps({"checked": len(found), "problems": [_as_json(verdict) for verdict in verdicts]}, indent=2)
@@ -63,11 +64,12 @@ def verify_command(*, paths: tuple[Path, ...], form: str) -> int:
 def scrub_command(*, paths: tuple[Path, ...], dry_run: bool) -> int:
     """Take the secrets out of cassettes, in place; every other byte stays."""
     found = list(_cassettes(paths))
+    rules = config_file().rules
     changed = 0
     damaged = False
     for path in found:
         try:
-            changed += _scrub(path, dry_run=dry_run)
+            changed += _scrub(path, rules, dry_run=dry_run)
         except RecorderError as error:
             damaged = True
             click.echo(f"recorder: {error}", err=True)
@@ -87,23 +89,24 @@ def _cassettes(paths: Iterable[Path]) -> Iterator[Path]:
         yield from below
 
 
-def _scrubber() -> Scrubber:
-    # Each file its own salt, as each recording has: equal placeholders mean equal secrets within a cassette only.
-    return Scrubber(salt=secrets.token_bytes(16), rules=config_file().rules)
+def _scrubber(rules: Iterable[Rule]) -> Scrubber:
+    # Each file its own salt, as each recording has: equal placeholders mean equal secrets within a cassette only. What
+    # cannot be read is there already, and was allowed to whoever recorded it.
+    return Scrubber(salt=secrets.token_bytes(16), rules=rules, allow_opaque=True)
 
 
-def _verify(path: Path) -> _Verdict:
+def _verify(path: Path, rules: Iterable[Rule]) -> _Verdict:
     try:
         data = _read(path)
-        return _Verdict(path=path, findings=tuple(files.find(data, cassette.loads(data, str(path)), _scrubber())))
+        return _Verdict(path=path, findings=tuple(files.find(data, cassette.loads(data, str(path)), _scrubber(rules))))
     except RecorderError as error:
         return _Verdict(path=path, damage=str(error))
 
 
-def _scrub(path: Path, *, dry_run: bool) -> bool:
+def _scrub(path: Path, rules: Iterable[Rule], *, dry_run: bool) -> bool:
     """Whether the file was, or would be, changed."""
     data = _read(path)
-    scrubbed = files.scrubbed(data, cassette.loads(data, str(path)), _scrubber())
+    scrubbed = files.scrubbed(data, cassette.loads(data, str(path)), _scrubber(rules))
     if scrubbed == data:
         return False
     if not dry_run:

@@ -37,7 +37,7 @@ _NUMBER = re.compile(rb"[0-9.eE+-]+|true|false|null")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condensed:
-    """`parts`: the lines in their order, as far as they are new. `columns`: what the strings of the frames add up to."""
+    """`parts`: the lines in their order, as far as they are new. `columns`: what the frames' strings add up to."""
 
     parts: tuple[bytes, ...] = field(repr=False)
     columns: tuple[bytes, ...] = field(repr=False)

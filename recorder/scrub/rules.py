@@ -25,7 +25,7 @@ class Rule:
         if not is_kind(self.name):
             raise UsageError(f"scrub rule {self.name!r}: expected a name of a-z, 0-9 and -, at most 40 characters")
         if bool(self.expression) == bool(self.json_path):
-            raise UsageError(f"scrub rule {self.name}: expected either `expression` or `json_path`")
+            raise UsageError(f"scrub rule {self.name}: expected either an expression or a json-path")
         if self.expression:
             _compiled(self.name, self.expression)
         else:

@@ -142,7 +142,18 @@ class Scrubber:
 
     def find(self, interaction: Interaction) -> list[Finding]:
         """The secrets of an interaction that somebody else wrote, each with its field."""
-        return list(_findings(interaction, self._finder, self._rules))
+        found = list(_findings(interaction, self._finder, self._rules))
+        # What is a secret because of its parameter's name alone, however short it is.
+        request = interaction.request
+        for where, text in (
+            ("request.url", request.url),
+            ("request.request_uri", request.request_uri),
+        ):
+            if not any(finding.where == where for finding in found) and self._url(text) != text:
+                found.append(Finding(rule="credential", where=where))
+        if _is_form(request.headers) and not any(finding.where.startswith("request.body") for finding in found):
+            found += [Finding(rule="credential", where="request.body")] * (self._pairs(request.body) != request.body)
+        return found
 
     def find_text(self, text: bytes) -> list[Finding]:
         """The secrets of any text, each with its line."""
@@ -331,7 +342,7 @@ class Readable:
 
 
 def readable(body: bytes, coding: str) -> Readable:
-    """The text in a body that is compressed, in frames of Amazon's, or in wide characters; `BodyError` if it is broken."""
+    """What is in a body that is compressed, in Amazon's frames, or in wide characters; `BodyError` if it is broken."""
     unpacked = packed.unpack(body, coding)
     if unpacked is not None:
         inner = readable(unpacked.plain, "")

@@ -329,8 +329,8 @@ class Finder:
 
 @dataclass(slots=True, kw_only=True)
 class _Clean:
-    """What had nothing in it when so many values had been learned, and comes again: texts (headers, bodies that the gate
-    sees once more), and runs (ids, names of models) that were read as base64 and hex."""
+    """What had nothing in it when `learned` values were known, and comes again: texts (headers, bodies that the gate
+    sees too), and runs (ids, names of models) that were read as base64 and hex."""
 
     learned: int
     texts: set[bytes] = field(default_factory=set, repr=False)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from recorder.scrub import is_credential_name, request_credentials
+from recorder.scrub import is_credential_name, request_credentials, views
+from recorder.scrub.learned import Learned
 from tests.scrub.cases import exchange
 
 
@@ -51,3 +54,16 @@ def test_the_values_of_a_url_are_decoded() -> None:
         exchange(url="https://us%40er:pa%2Fss@h/?q=1&key=a%20b&token=c+d#access_token=e").request
     )
     assert [b"us@er", b"pa/ss", b"a b", b"c d", b"c+d", b"e"] == [credential.value for credential in found]
+
+
+def test_of_many_values_those_are_looked_for_that_may_be_there() -> None:
+    chosen = random.Random(1)
+    learned = Learned()
+    values = [chosen.randbytes(size).hex().encode() for size in range(4, 34) for _ in range(10)]
+    for value in values:
+        learned.add(value, "credential")
+    for value in values:
+        run = b"x" * chosen.randrange(3) + value + b"y" * chosen.randrange(30)
+        runs = b" ".join(views.runs(run))
+        assert value in {needle.spelling for needle in learned.candidates(runs)}
+    assert len(list(learned.candidates(b""))) < len(values) / 3

@@ -414,6 +414,7 @@ def test_findings_have_a_place_and_no_value() -> None:
         "credential in request.form.key",
         "openrouter-key in request.headers.Authorization",
         "openrouter-key in response.body, in pieces of choices.delta.content",
+        "credential in request.url",
     ] == findings
 
 
@@ -428,3 +429,35 @@ def test_the_real_cassettes_have_nothing_to_hide(shared: Path) -> None:
                 raw = body if isinstance(body, bytes) else body.encode()
                 found = interaction(answer=raw, url=recorded["request"]["url"])
                 assert found == made.scrub(found).interaction, file
+
+
+def test_letters_of_a_key_in_the_base64_of_a_binary_body_are_no_secret() -> None:
+    """`EAAA…` and the like come up at the start of a line by chance; the body itself was searched."""
+    body = base64.b64decode("/" * 70 + "EAAC" + "x1Y2z3" * 11)
+    rendered = written(scrubber(), interaction(answer=body, content_type="application/octet-stream"))
+    assert b" EAACx1Y2z3" in rendered
+
+
+def test_what_verify_is_silent_about_scrub_does_not_change() -> None:
+    for url, form in (("https://h/?key=abc", "x=1"), ("https://u:p@h/", "x=1"), ("https://h/", "x=1&password=a")):
+        found = interaction(
+            url=url, body=form.encode(), headers=Fields([("Content-Type", "application/x-www-form-urlencoded")])
+        )
+        made = scrubber()
+        assert found != made.cleaned(found)
+        assert ["credential"] == [finding.rule for finding in made.find(found)]
+        assert [] == made.find(made.cleaned(found))
+
+
+def test_a_large_body_that_is_clean_is_passed_over_by_the_gate_and_one_that_is_not_is_not() -> None:
+    filler = "words and more words, it's so\n\n\nand on\n" * 4000
+    for text in (filler, filler.replace("\n", " ")):
+        made = scrubber()
+        found = interaction(answer=text.encode())
+        written(made, found)
+        dirty = interaction(answer=text.encode(), url=f"https://h/{KEY}")
+        with pytest.raises(SecretError):
+            made.check(CleanInteraction(dirty, _seal()), render(dirty, 0, GO_VCR))
+        dirty = interaction(answer=f"{text}{KEY}".encode())
+        with pytest.raises(SecretError):
+            made.check(CleanInteraction(dirty, _seal()), render(dirty, 0, GO_VCR))

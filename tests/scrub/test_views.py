@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import random
 from urllib.parse import quote
 
 import pytest
@@ -79,3 +81,27 @@ def test_wrapped_base64_is_one_line() -> None:
 def test_runs_are_given_once_with_all_their_places() -> None:
     run = b"abcdefghijklmnopqrst"
     assert {run: [0, 22]} == views.runs(run + b", " + run + b" short")
+
+
+def test_reading_all_at_once_misses_nothing_that_reading_one_by_one_finds() -> None:
+    chosen = random.Random(1)
+    for number in range(400):
+        ids = [chosen.randbytes(chosen.randrange(15, 40)).hex().encode() for _ in range(40)]
+        ids += [base64.b64encode(chosen.randbytes(chosen.randrange(15, 40))).rstrip(b"=") for _ in range(40)]
+        assert any(map(_says_something, ids)) <= views.may_have_text(ids)
+        text = b"a text that is long enough"[: 20 + number % 6]
+        encoded = (text.hex().encode(), base64.b64encode(text).rstrip(b"="), b"a" + text.hex().encode())[number % 3]
+        ids.insert(number % 80, b"xyz"[: number % 4] + encoded)
+        assert views.may_have_text(ids), (number, text, encoded)
+
+
+def _says_something(run: bytes) -> bool:
+    return any(views.decodings(run))
+
+
+def test_what_is_packed_in_a_run_is_found_a_bounded_number_of_times() -> None:
+    data = gzip.compress(b"so it goes")
+    for encoded in (base64.b64encode(data).rstrip(b"="), data.hex().encode(), data.hex().upper().encode()):
+        [(start, found), *_] = views.packed_parts(b"com/v1/" + encoded)
+        assert (7, data) == (start, found[: len(data)])
+    assert 8 == len(list(views.packed_parts(b"H4sI" * 1000)))

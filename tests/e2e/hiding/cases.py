@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tests.e2e.hiding.canned import Canned, Reply
 from tests.e2e.hiding.encodings import ENCODINGS, MORE_ENCODINGS
+from tests.e2e.hiding.kinds import KINDS, MORE_KINDS, Kind
 from tests.e2e.hiding.leaks import Sought
 from tests.e2e.hiding.places import MORE_PLACES, PLACES, Exchanged
-from tests.e2e.hiding.secrets import KINDS, MORE_KINDS, Kind
 from tests.e2e.processes import PATIENCE
 
 HOST = "api.example.com"
@@ -105,8 +105,8 @@ def _reply(exchanged: Exchanged) -> Reply:
     fields.append(("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(exchanged.pieces[0]))))
     lines = [f"HTTP/1.1 {exchanged.status}", *(f"{name}: {value}" for name, value in fields), "", ""]
     parts = ["\r\n".join(lines).encode()]
-    for piece in filter(None, exchanged.pieces):
-        parts.append(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+    pieces = filter(None, exchanged.pieces)
+    parts += (b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece for piece in pieces)
     if chunked and not exchanged.cut:
         parts.append(b"0\r\n\r\n")
     # In a few writes, each of which may end in the middle of a secret.
@@ -116,7 +116,7 @@ def _reply(exchanged: Exchanged) -> Reply:
 
 
 def converse(port: int, cases: Sequence[Case], canned: Canned) -> Iterator[tuple[Case, str]]:
-    """Send each through the base-URL port, and say what was wrong with it: "" for one that got through as it was sent."""
+    """Send each through the base-URL port, and say what was wrong with it: "" for one that came through as it was."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as client:
         for case in cases:
             yield case, "; ".join(_faults(client, case, canned))
@@ -125,9 +125,9 @@ def converse(port: int, cases: Sequence[Case], canned: Canned) -> Iterator[tuple
 def _faults(client: http.client.HTTPConnection, case: Case, canned: Canned) -> Iterator[str]:
     exchanged = case.exchanged()
     client.putrequest(exchanged.method, exchanged.target, skip_accept_encoding=True)
-    fields = (*exchanged.headers, ("X-Case", str(case.number)), case.credential())
-    for name, value in fields:
-        client.putheader(name, value if isinstance(value, bytes) else value.encode())
+    for name, value in (*exchanged.headers, ("X-Case", str(case.number))):
+        client.putheader(name, value.encode())
+    client.putheader(*case.credential())
     if exchanged.body:
         client.putheader("Content-Length", str(len(exchanged.body)))
     client.endheaders(exchanged.body)

@@ -9,7 +9,6 @@ import re
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
-from os.path import commonprefix
 
 _ANY = string.ascii_letters + string.digits
 _HEX = "0123456789abcdef"
@@ -31,9 +30,14 @@ class Kind:
     def core(self, number: int) -> str:
         """The longest part without what all of this kind have at their ends."""
         secret, others = self.secret(number), [self.secret(-1), self.secret(-2)]
-        head = len(commonprefix([secret, *others]))
-        tail = len(commonprefix([text[::-1] for text in (secret, *others)]))
+        head = _alike([secret, *others])
+        tail = _alike([text[::-1] for text in (secret, *others)])
         return max(re.split(r"\.", secret[head : len(secret) - tail]), key=len)
+
+
+def _alike(texts: list[str]) -> int:
+    """How many characters they have in common from the start."""
+    return next(at for at, letters in enumerate(zip(*texts, strict=False)) if len(set(letters)) > 1)
 
 
 def _kind(name: str, prefix: str, size: int, alphabet: str = _ANY, *, shapeless: bool = False) -> Kind:
