@@ -54,6 +54,10 @@ def _slow_texts(row: Pattern) -> Iterator[bytes]:
         yield anchor + b" "
         yield anchor + b"=,"
         yield b"a" + anchor + b":\n"
+        yield anchor + b'": "'
+        for run in (b"a" * 200, b"1" * 200, b"a1" * 9, b"a-" * 30 + b"\0", b" " * 200, b"a" * QUARTER):
+            yield anchor + run
+            yield anchor + b"=" + run + b"!"
     half = len(example) // 2
     yield example[:half]
     yield example[:-1] + b"\0"

@@ -5,6 +5,7 @@ import itertools
 import json
 import random
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -402,6 +403,37 @@ def test_a_secret_in_a_long_text_is_found_wherever_it_stands() -> None:
     for at in (5, (1 << 17) - 20, (1 << 17) - (1 << 14) - 10, size - 100):
         here = bytes(text[:at]) + b" " + KEY.encode() + b" " + bytes(text[at:])
         assert KEY.encode() not in scrubber().replaced(here)
+
+
+SLOW = {
+    "dots": b".",
+    "base64": b"QUFB",
+    "escapes of escapes": b"%252525252541",
+    "packed, it seems": b"H4sI",
+    "packed, in words": b"H4sIAAAAAAAAAAAAAAAAAAAA ",
+    "wide": b"a\0",
+    "wide, behind bytes": b"\1\1a\0b\0c\0d\0e\0f\0g\0h\0i\0",
+    "fields": b'"api_key": "',
+    "events": b"data: x\n\n",
+    "events that are cut": b'data: {"a":\n\n',
+    "arrays": b"[",
+    "placeholders": b"[REDACTED:",
+    "blocks": b"x !!binary |\n",
+    "authorities": b"://a:",
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_no_body_is_slow(name: str) -> None:
+    """All patterns, in all encodings, twice: a quarter of a megabyte takes some tenths of a second."""
+    body = SLOW[name] * ((1 << 18) // len(SLOW[name]))
+    assert any(_seconds(body) < 2 for _ in range(3))
+
+
+def _seconds(body: bytes) -> float:
+    start = time.process_time()
+    written(scrubber(), interaction(answer=body, content_type="application/octet-stream"))
+    return time.process_time() - start
 
 
 def test_findings_have_a_place_and_no_value() -> None:
