@@ -13,6 +13,8 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+__all__ = ["Master", "core", "disable_h2c", "next_layer", "proxyserver", "tlsconfig"]
+
 _PACKAGE = "mitmproxy.addons"
 
 
@@ -32,9 +34,9 @@ def _package_alone() -> Iterator[None]:
 
 
 with _package_alone():
-    from mitmproxy.addons import core as core
-    from mitmproxy.addons import disable_h2c as disable_h2c
-    from mitmproxy.addons import next_layer as next_layer
-    from mitmproxy.addons import proxyserver as proxyserver
-    from mitmproxy.addons import tlsconfig as tlsconfig
-    from mitmproxy.master import Master as Master
+    from mitmproxy.addons import core
+    from mitmproxy.addons import disable_h2c
+    from mitmproxy.addons import next_layer
+    from mitmproxy.addons import proxyserver
+    from mitmproxy.addons import tlsconfig
+    from mitmproxy.master import Master

@@ -4,6 +4,9 @@ Small ones are scrubbed on the loop itself: that takes less than a thread would,
 the loop would have to share the interpreter (each system call of the loop's waits for its turn then). Large ones, and
 those that may become large when they are decoded, are scrubbed by threads. All are written by others, which spend
 their time in system calls; what has become ready while a cassette is synced goes out together with its next sync.
+
+Against four threads that each did all of it this took small exchanges from 3.3 ms of CPU each to 2.4 over 16
+connections, and from 3.2 to 2.2 over 64. Neither uvloop nor another rhythm of the garbage collector made a difference.
 """
 
 from __future__ import annotations
