@@ -34,9 +34,5 @@ def _package_alone() -> Iterator[None]:
 
 
 with _package_alone():
-    from mitmproxy.addons import core
-    from mitmproxy.addons import disable_h2c
-    from mitmproxy.addons import next_layer
-    from mitmproxy.addons import proxyserver
-    from mitmproxy.addons import tlsconfig
+    from mitmproxy.addons import core, disable_h2c, next_layer, proxyserver, tlsconfig
     from mitmproxy.master import Master
