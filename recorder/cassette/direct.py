@@ -69,7 +69,7 @@ class _Form:
     response: re.Pattern[bytes]
     field: bytes
     block: _Block
-    behind_body: bytes  # the key that nearly always follows one
+    behind_body: bytes  # what nearly always follows one; the longer, the faster it is found
     list_item: bytes
     list_block: _Block
     name: bytes
@@ -96,7 +96,7 @@ def _form(layout: Layout) -> _Form:
         response=re.compile(key + b"response:\n"),
         field=pad,
         block=_block(field, layout.step(field)),
-        behind_body=b"\n" + pad + b"headers:",
+        behind_body=b"\n%bheaders:\n%b" % (pad, b" " * name),
         list_item=list_item,
         list_block=_block(layout.dash(field), layout.dash(field) + 2),
         name=b" " * name,

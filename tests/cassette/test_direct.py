@@ -1,17 +1,28 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.cassette import GO_VCR, Cassette, Layout, dumps, events, header, render
-from recorder.cassette.direct import DirectReader, TornError
+from recorder.cassette import CHARM, GO_VCR, LAYOUTS, Cassette, Layout, dumps, events, header, interactions, render
+from recorder.cassette.direct import DirectReader, TornError, _UnusualError
 from recorder.cassette.quoted import ForeignError
 from recorder.errors import CassetteError
 from recorder.model import Interaction
-from tests.cassette.strategies import for_interactions, interactions, layouts, plain_interaction
+from tests.cassette import strategies
+from tests.cassette.strategies import for_interactions, layouts, plain_interaction
 
 TEXT = render(plain_interaction(b"data: a\n\ndata: b\n\n", Date="Mon, 01 Jan"), 0, GO_VCR)
+# All that `usual.py` knows: values in both quotes, several of one name, what is left out or empty.
+RICH = (
+    render(plain_interaction(b"event: a\ndata: b\n\n", A="*", B="12", C="a: b", D="W/1", E="a"), 0, CHARM)
+    .replace(b"E:\n      - a\n", b"E:\n      - a\n      - 'y'\n")
+    .replace(b"content_length: 13\n", b"content_length: 13\n    transfer_encoding: []\n    trailer: {}\n")
+    .replace(b"    content_length: -1\n", b"    transfer_encoding:\n    - chunked\n    content_length: -1\n")
+    .replace(b"    body: |\n", b"    uncompressed: false\n    body: |\n")
+)
 
 
 def _direct(text: bytes, layout: Layout = GO_VCR) -> Interaction | None:
@@ -25,7 +36,7 @@ def _direct(text: bytes, layout: Layout = GO_VCR) -> Interaction | None:
 
 
 @for_interactions
-@given(interactions, layouts)
+@given(strategies.interactions, layouts)
 def test_both_paths_read_the_same(interaction: Interaction, layout: Layout) -> None:
     text = render(interaction, 0, layout)
     assert events.interaction(text, "", 1) == interaction
@@ -39,19 +50,88 @@ def test_the_direct_path_takes_all_everyday_text(lines: list[str]) -> None:
     assert interaction == _direct(render(interaction, 0, GO_VCR))
 
 
+@pytest.mark.parametrize(("source", "layout"), [(TEXT, GO_VCR), (RICH, CHARM)], ids=["text", "rich"])
 @for_interactions
 @given(st.data())
-def test_what_the_direct_path_takes_is_what_yaml_says_it_is(data: st.DataObject) -> None:
+def test_what_the_direct_path_takes_is_what_yaml_says_it_is(source: bytes, layout: Layout, data: st.DataObject) -> None:
     """One byte is put in, taken out or changed."""
-    position = data.draw(st.integers(0, len(TEXT) - 1))
+    position = data.draw(st.integers(0, len(source) - 1))
     byte = data.draw(st.sampled_from([bytes([b]) for b in b" \n\t:-'\"|#&*!?[{\\\0\x80a1~"]) | st.just(b""))
-    text = TEXT[:position] + byte + TEXT[position + data.draw(st.integers(0, 1)) :]
+    text = source[:position] + byte + source[position + data.draw(st.integers(0, 1)) :]
     try:
-        found, end = DirectReader(text, GO_VCR).interaction(0)
+        found, end = DirectReader(text, layout).interaction(0)
     except (ForeignError, TornError):
         return
     if end == len(text):
         assert events.interaction(text, "", 1) == found
+
+
+# Nearly every interaction and stream goes the short ways, and they give what the long ones give.
+
+
+@pytest.mark.parametrize(("source", "layout"), [(TEXT, GO_VCR), (RICH, CHARM)], ids=["text", "rich"])
+def test_three_patterns_take_an_interaction_as_its_lines_do(source: bytes, layout: Layout) -> None:
+    patterns, lines = DirectReader(source, layout), DirectReader(source, layout)
+    assert lines._by_lines(0) == patterns._usual(0)
+    assert lines.candidate == patterns.candidate
+
+
+def test_three_patterns_take_nearly_every_real_interaction(shared: Path) -> None:
+    files = [file.read_bytes() for file in sorted((shared / "cassettes").rglob("Test*/**/*.yaml"))]
+    recorded = [interaction for file in files for interaction in interactions(file)]
+    taken = [interaction for interaction in recorded if _usual(interaction) == interaction]
+    assert len(taken) > 0.9 * len(recorded)
+
+
+def _usual(interaction: Interaction) -> Interaction | None:
+    try:
+        return DirectReader(render(interaction, 0, CHARM), CHARM)._usual(0)[0]
+    except _UnusualError:
+        return None
+
+
+_stream_lines = st.lists(
+    st.sampled_from((
+        "data: a", ": ping", "event: x", "   data", "é 中", "\ta", "a\tb", "x" * 300, "            data: [DONE]",
+        "headers:", "    headers:",
+    )),
+    min_size=1,
+)  # fmt: skip
+_line_ends = st.sampled_from(("\n\n", "\n\n", "\n\n", "\n", "\n\n\n"))
+
+
+@for_interactions
+@given(
+    _stream_lines.flatmap(lambda lines: st.tuples(*(st.tuples(st.just(line), _line_ends) for line in lines))), layouts
+)
+def test_an_event_stream_is_taken_out_of_its_block(lines: tuple[tuple[str, str], ...], layout: Layout) -> None:
+    body = "".join(line + end for line, end in lines).encode()
+    interaction = plain_interaction(body, Date="Mon, 01 Jan")
+    text = render(interaction, 0, layout)
+    assert interaction == _direct(text, layout)
+    assert interaction == events.interaction(text, "", 1)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=lambda layout: layout.name)
+@pytest.mark.parametrize("line", [b"", b"x", b" ", b"\tx", b"# x", b"\x07"])
+def test_a_line_of_a_stream_that_is_not_indented_is_left_to_yaml(layout: Layout, line: bytes) -> None:
+    interaction = plain_interaction(b"data: a\n\ndata: b\n\ndata: c\n\n", Date="x")
+    text = render(interaction, 0, layout)
+    broken = text.replace(b"data: b\n", b"data: b\n" + line + b"\n")
+    for depth in range(layout.step(layout.step(layout.dash(0) + 2))):
+        moved = broken.replace(b"\n" + line + b"\n", b"\n" + b" " * depth + line + b"\n", 1)
+        found = _direct(moved, layout)
+        assert found is None or found == events.interaction(moved, "", 1)
+
+
+def test_the_same_name_twice_is_left_to_yaml() -> None:
+    assert _direct(RICH.replace(b"      B:\n", b"      A:\n"), CHARM) is None
+
+
+def test_what_most_headers_say_is_held_once() -> None:
+    both = header(GO_VCR) + TEXT + TEXT
+    first, second = interactions(both)
+    assert first.response.headers["Date"] is second.response.headers["Date"]
 
 
 @pytest.mark.parametrize(
