@@ -32,7 +32,7 @@ class Fields(Mapping[str, tuple[str, ...]]):
     def of(cls, mapping: Mapping[str, Iterable[str]]) -> Fields:
         """From a name → values mapping; a name may have no values, as in Go."""
         fields = cls()
-        fields._values.update((name, tuple(values)) for name, values in mapping.items())
+        fields._values = {name: tuple(values) for name, values in mapping.items()}
         return fields
 
     def __getitem__(self, name: str) -> tuple[str, ...]:
