@@ -120,7 +120,7 @@ class DirectReader:
         self._data = data
         self._form = _form(layout)
         self._patterns = usual(layout)
-        self._values: dict[tuple[str, ...], tuple[str, ...]] = {}  # most headers say the same in every interaction
+        self._values: dict[str, tuple[str]] = {}  # what headers say, by its spelling
         self.candidate: int | None = None
 
     def interaction(self, position: int) -> tuple[Interaction, int]:
@@ -185,27 +185,28 @@ class DirectReader:
     def _usual_fields(self, lines: bytes | None) -> Fields:
         if lines is None:
             return NO_FIELDS
-        if len(self._values) > _MOST_VALUES:
-            self._values.clear()
         found: dict[str, tuple[str, ...]] = {}
         last = ""
-        for name, value in self._patterns.value.findall(lines.decode()):
-            text = value if value[0] not in "'\"" else self._without_quotes(value)
+        for name, token in self._patterns.value.findall(lines.decode()):
+            values = self._values.get(token) or self._new_value(token)
             if not name:
-                found[last] += (text,)
+                found[last] += values
             elif name in found:
                 raise ForeignError
             else:
                 last = intern(name)  # the same few in every interaction
-                values = (text,)
-                found[last] = self._values.setdefault(values, values)
+                found[last] = values
         return Fields.of(found)
 
-    def _without_quotes(self, value: str) -> str:
-        text = value[1:-1]
-        if value[0] == "'" and is_old(text.encode()):
+    def _new_value(self, token: str) -> tuple[str]:
+        """What a header says, plain or in quotes without anything to undo. Most say the same in every interaction."""
+        text = token[1:-1] if token[0] in "'\"" else token
+        if token[0] == "'" and is_old(text.encode()):
             self.candidate = 6
-        return text
+        if len(self._values) >= _MOST_VALUES:
+            self._values.clear()
+        self._values[token] = (text,)
+        return self._values[token]
 
     def _by_lines(self, position: int) -> tuple[Interaction, int]:
         form = self._form
