@@ -22,6 +22,7 @@ from recorder.errors import BodyError
 LIMIT = 256 * 1024 * 1024
 """Bytes that a body may come to at any step of its decoding, if the caller does not say otherwise."""
 
+_LONGEST_NAME = 16  # characters; those that are registered have at most 12
 _MOST_CODINGS = 5  # as in curl (MAX_ENCODE_STACK): nobody sends more than two, and each one costs a pass
 
 
@@ -108,10 +109,15 @@ def codings(content_encoding: str) -> tuple[str, ...]:
     names = tuple(_ALIASES.get(name, name) for name in named if name not in ("", "identity"))
     for name in names:
         if name not in _CODINGS:
-            raise BodyError(f"expected a body in {', '.join(_CODINGS)} or identity, found the encoding {name[:40]!a}")
+            raise BodyError(f"expected a body in {', '.join(_CODINGS)} or identity, found {_shown(name)}")
     if len(names) > _MOST_CODINGS:
         raise BodyError(f"expected at most {_MOST_CODINGS} content encodings on a body, found {len(names)}")
     return names
+
+
+def _shown(name: str) -> str:
+    """A server may say anything there, the client's key included."""
+    return f"the encoding {name!a}" if len(name) <= _LONGEST_NAME else f"an encoding of {len(name)} characters"
 
 
 class Decoder:

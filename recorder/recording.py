@@ -165,9 +165,9 @@ class Recording:
 
     def prepare(self, exchange: Exchange) -> Prepared:
         """Decode, scrub and render one exchange: the part that computes, and waits for nothing."""
-        seen = gohttp.interaction(exchange, redirected=self._is_redirected(exchange), opaque=self._allow_opaque)
-        incomplete = _fault(exchange, seen)
         self._note_unlearned(self._scrubber.learn(exchange))
+        seen = gohttp.interaction(exchange, redirected=self._is_redirected(exchange), opaque=self._allow_opaque)
+        incomplete = self._text(_fault(exchange, seen))  # it may quote what could not be understood
         clean = self._scrubber.scrub(seen)
         rendered = self._store.render(clean, incomplete=bool(incomplete))
         self._scrubber.check(clean, rendered.text)
@@ -225,8 +225,12 @@ class Recording:
 
     def _append_incomplete(self, prepared: Prepared) -> int:
         exchange = prepared.exchange
-        reason = self._scrubber.replaced(prepared.incomplete.encode()).decode()
-        return self._store.append_incomplete(prepared.rendered, reason=reason, at=exchange.began + exchange.ended)
+        at = exchange.began + exchange.ended
+        return self._store.append_incomplete(prepared.rendered, reason=prepared.incomplete, at=at)
+
+    def _text(self, text: str) -> str:
+        """Words for people, without secrets."""
+        return self._scrubber.replaced(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
 
     def _note_unlearned(self, places: tuple[str, ...]) -> None:
         """Say once of each place that what it held is too short or too common to be searched for elsewhere."""

@@ -410,3 +410,16 @@ def test_a_credential_too_common_to_be_searched_for_is_told_once(
     for _ in range(3):
         recording.record(exchange(sent=((b"Authorization", b"Bearer x"),)))
     assert 1 == len([message for message in caplog.messages if "too short or too common" in message])
+
+
+def test_a_reason_that_quotes_a_key_is_told_without_it(recording: Recording) -> None:
+    recorded = recording.record(exchange(broken=f"expected a header, found b'{KEY}'"))
+    assert KEY not in recorded.line()
+    assert "expected a header, found b'[REDACTED:openrouter-key:" in recorded.line()
+    path = recording.summary.path.with_suffix(".incomplete.yaml")
+    assert KEY not in path.read_text()
+
+
+def test_an_error_does_not_quote_an_encoding_that_may_be_a_key(recording: Recording) -> None:
+    with pytest.raises(BodyError, match="found an encoding of 73 characters"):
+        recording.record(exchange(headers=((b"Content-Encoding", KEY.encode()),)))

@@ -17,7 +17,7 @@ from recorder.cassette import GO_VCR, Cassette, dumps
 from recorder.encoding import decode
 from recorder.model import Fields, Interaction, Request, Response
 from tests.e2e.cassettes import interactions
-from tests.e2e.hiding.canned import Canned, serving
+from tests.e2e.hiding.canned import Canned, Reply, serving
 from tests.e2e.hiding.cases import HOST, REFUSED, Case, converse, files_below, replies, table, whole, wider
 from tests.e2e.hiding.leaks import leaks
 from tests.e2e.hiding.places import KEPT
@@ -155,6 +155,29 @@ def test_nothing_is_left_of_a_recorder_that_was_killed_and_of_a_torn_cassette(tm
         _again(launch, canned, cases[:1])
     assert (tmp_path / "cassettes" / "session.torn").exists()
     assert [] == leaks(files_below(tmp_path), [case.sought for case in cases])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "HTTP/1.1 200 OK\r\nno header but {}\r\n\r\n",
+        "HTTP/1.1 {} OK\r\nContent-Length: 2\r\n\r\n{{}}",
+        "{} 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{{}}",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: {}\r\n\r\n{{}}",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{}\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Encoding: {}\r\nContent-Length: 2\r\n\r\n{{}}",
+    ],
+)
+def test_what_cannot_be_understood_is_not_quoted(tmp_path: Path, certs: Path, answer: str) -> None:
+    [case] = [case for case in table() if (case.number) == 0]
+    broken = {case.number: Reply(parts=(answer.format(case.secret).encode(),), cut=True)}
+    with serving(broken) as canned, launching(tmp_path, certs) as launch:
+        recorder = launch(*options(canned))
+        for _ in converse(recorder.base_url_port, [case], canned):
+            pass
+        recorder.stop()
+    assert [] == leaks(files_below(tmp_path), [case.sought])
 
 
 def _again(launch: Launcher, canned: Canned, cases: list[Case]) -> None:
