@@ -27,7 +27,7 @@ from tests.crash.load import (
 from tests.crash.nursery import ForkingLauncher
 from tests.e2e.processes import RecorderProcess
 
-SESSION = 20  # exchanges
+SESSION = 60  # exchanges; four at once may share each sync, so these are 15 of them at least
 
 
 def ask(recorder: RecorderProcess, asks: Sequence[Ask], *, at_once: int = 1) -> Noted:
