@@ -14,7 +14,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import pytest
 
 from recorder.upstream import Served, Upstream, start
 from tests.clients import table
+from tests.clients.answers import Said
 from tests.clients.clients import BASE_URL, CLIENTS, DOORS, PROXY, Client
 from tests.e2e.cassettes import interactions
 from tests.e2e.processes import PATIENCE, Launcher, RecorderProcess, clean_environment, launching, wait_for
@@ -87,6 +87,13 @@ def bodies(tag: str) -> Iterator[bytes]:
             yield json.dumps({"model": "x-ai/grok-code-fast-1", "messages": messages, **more, **how}).encode()
 
 
+def written(sent: list[bytes], folder: Path) -> list[Path]:
+    files = [folder / f"{number}.json" for number in range(len(sent))]
+    for file, body in zip(files, sent, strict=True):
+        file.write_bytes(body)
+    return files
+
+
 def shell(client: Client, way: Way, files: list[Path], *, set_up: str) -> tuple[list[str], dict[str, str]]:
     """The client in a shell that has done `set_up`, as a command and its environment."""
     env = clean_environment(way.launcher.state, PYTHON=sys.executable, OPENROUTER_API_KEY=KEY, OPENAI_API_KEY=KEY)
@@ -123,45 +130,6 @@ def _sections(stdout: int) -> Iterator[Section]:
     assert b"" == text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What an answer says, whether it came whole or in events."""
-
-    text: str
-    calls: list[list[str]]
-    tokens: int
-
-    @classmethod
-    def loads(cls, body: bytes) -> Said:
-        if not body.lstrip().startswith((b":", b"data:")):
-            whole = json.loads(body)
-            message = whole["choices"][0]["message"]
-            calls = [
-                [call["function"]["name"], call["function"]["arguments"]] for call in message.get("tool_calls", [])
-            ]
-            return cls(text=message["content"] or "", calls=calls, tokens=whole["usage"]["total_tokens"])
-        lines = [line.removeprefix(b"data: ") for line in body.splitlines() if line.startswith(b"data: {")]
-        events = [json.loads(line) for line in lines]
-        deltas = [choice["delta"] for event in events for choice in event["choices"]]
-        parts = list(chain.from_iterable(delta.get("tool_calls") or [] for delta in deltas))
-        names = [part["function"]["name"] for part in parts if "id" in part]
-        arguments = [
-            "".join(part["function"]["arguments"] for part in parts if part["index"] == index)
-            for index in range(len(names))
-        ]
-        (tokens,) = (event["usage"]["total_tokens"] for event in events if "usage" in event)
-        return cls(
-            text="".join(delta["content"] or "" for delta in deltas),
-            calls=[list(call) for call in zip(names, arguments, strict=True)],
-            tokens=tokens,
-        )
-
-
-def same(said: dict[str, Any]) -> dict[str, Any]:
-    """SDKs write a call's arguments each in their own spacing."""
-    return {**said, "calls": [[name, json.loads(arguments)] for name, arguments in said["calls"]]}
-
-
 def asked_directly(twin: Upstream, body: bytes) -> bytes:
     headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
     request = urllib.request.Request(f"{twin.base_url}/chat/completions", body, headers)
@@ -170,45 +138,62 @@ def asked_directly(twin: Upstream, body: bytes) -> bytes:
     return answer
 
 
-def journal(upstream: Upstream, after: int) -> list[Served]:
-    return list(upstream.log(after=after).requests)
-
-
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("client", CLIENTS[::-1], ids=lambda client: client.name.replace("`", ""))
 def test_it_records(client: Client, door: str, way: Way, twin: Upstream, tmp_path: Path) -> None:
     """Go's come first, whose first build takes longest."""
-    files = []
-    for number, body in enumerate(bodies(f"{client.name}, {door}, {way.http2}")):
-        files.append(tmp_path / f"{number}.json")
-        files[-1].write_bytes(body)
+    sent = list(bodies(f"{client.name}, {door}, {way.http2}"))
     before, recorded = way.upstream.log().requested, len(interactions(way.recorder.cassette))
 
-    version, *sections = run(client, door, way, files)
+    version, *sections = run(client, door, way, written(sent, tmp_path))
 
     found = interactions(way.recorder.cassette)[recorded:]
-    served = journal(way.upstream, before)
-    assert [4] * 3 == [len(sections), len(found), len(served)]
-    for number, (section, interaction, entry) in enumerate(zip(sections, found, served, strict=True)):
-        sent = interaction["request"]["body"].encode()
-        expected = asked_directly(twin, sent)
-        assert expected == interaction["response"]["body"].encode()
-        assert expected == section.text or not client.raw
-        told = Said.loads(expected)
-        check(told, tool=number >= 2)
-        assert client.raw or same(json.loads(section.text.splitlines()[-1])) == same(vars_of(told))
-        assert "https://openrouter.ai/api/v1/chat/completions" == interaction["request"]["url"]
-        assert f"HTTP/{entry.http_version}".removesuffix(".0") == interaction["response"]["proto"].removesuffix(".0")
-        if streamed := json.loads(sent).get("stream", False):
-            last_piece_left, _ = entry.left[-1]
-            assert section.began < last_piece_left
-        assert (number % 2 == 1) == streamed
-    held = way.recorder.cassette.read_bytes()
+    served = way.upstream.log(after=before).requests
+    assert [len(sent)] * 3 == [len(sections), len(found), len(served)]
+    expected = []
+    for body, section, interaction, entry in zip(sent, sections, found, served, strict=True):
+        expected.append(check_recorded(interaction, entry, twin))
+        check_told(client, section, expected[-1])
+        assert not json.loads(body).get("stream") or section.began < entry.left[-1][0]  # before the last piece left
+    check_sense(list(map(Said.loads, expected)))
+    check_nothing_else(way.recorder)
+    tell(client, door, version.text.decode().strip(), found, way)
+
+
+def check_recorded(interaction: dict[str, Any], entry: Served, twin: Upstream) -> bytes:
+    """That the cassette has what the upstream sent, which is given back."""
+    request, response = interaction["request"], interaction["response"]
+    sent = asked_directly(twin, request["body"].encode())
+    assert sent == response["body"].encode()
+    assert ("POST", "https://openrouter.ai/api/v1/chat/completions") == (request["method"], request["url"])
+    assert entry.http_version == response["proto"].removeprefix("HTTP/").removesuffix(".0")
+    return sent
+
+
+def check_told(client: Client, section: Section, sent: bytes) -> None:
+    """That the client got the answer: the bytes, or what its SDK makes of them."""
+    if client.raw:
+        assert sent == section.text
+    else:
+        assert Said.loads(sent) == Said.printed(section.text)
+
+
+def check_sense(said: list[Said]) -> None:
+    """That what the upstream sent is an answer: otherwise all could agree on nothing."""
+    text, streamed_text, *tools = said
+    assert text.text == streamed_text.text
+    assert text.text.startswith("Olá! You asked: “Say hi")
+    called = [("weather", {"location": "Florence, Italy"})]
+    assert [[], [], called, called] == [text.calls, streamed_text.calls, *(tool.calls for tool in tools)]
+    assert all(answer.tokens > 0 for answer in said)
+
+
+def check_nothing_else(recorder: RecorderProcess) -> None:
+    held = recorder.cassette.read_bytes()
     assert KEY.encode() not in held
     assert b"Authorization" not in held
-    (spoken,) = {interaction["response"]["proto"].removesuffix(".0") for interaction in found}
-    assert "" == way.recorder.stderr
-    tell(client, door, version.text.decode().strip(), spoken, way)
+    assert not recorder.incomplete.exists()
+    assert "" == recorder.stderr
 
 
 # One of each way to look at a certificate: OpenSSL's, Python's, Node's and Go's.
@@ -222,9 +207,8 @@ def test_a_client_that_does_not_trust_the_ca_is_told_of_in_the_log(
     client: Client, start_recorder: Launcher, upstream: Upstream, tmp_path: Path
 ) -> None:
     way = Way(http2=True, recorder=start_recorder(), launcher=start_recorder, upstream=upstream)
-    (tmp_path / "body.json").write_bytes(next(bodies(client.name)))
     untrusting = f'eval "$("$PYTHON" -m recorder env)" && unset {" ".join(TRUST)}'
-    command, env = shell(client, way, [tmp_path / "body.json"], set_up=untrusting)
+    command, env = shell(client, way, written([*bodies("untrusting")][:1], tmp_path), set_up=untrusting)
     done = subprocess.run(command, env=env, capture_output=True, check=False, timeout=2 * PATIENCE)
     assert 0 != done.returncode
     wait_for("the hint", lambda: way.recorder.stderr)
@@ -235,22 +219,11 @@ def test_a_client_that_does_not_trust_the_ca_is_told_of_in_the_log(
     assert not way.recorder.cassette.exists()
 
 
-def check(said: Said, *, tool: bool) -> None:
-    """That the answer is one: the twin could be as wrong as the other."""
-    assert said.tokens > 0
-    assert [["weather", {"location": "Florence, Italy"}]] * tool == same(vars_of(said))["calls"]
-    assert tool != said.text.startswith("Olá! You asked")
-
-
-def tell(client: Client, door: str, version: str, spoken: str, way: Way) -> None:
+def tell(client: Client, door: str, version: str, found: list[dict[str, Any]], way: Way) -> None:
     """Hold README's table against this run. The machine's own programs have the machine's own versions."""
     cells = {f"through the {door} it needs": client.need(door)}
     if client.pinned or table.is_being_written():
         cells["version"] = version
     if door == PROXY and way.http2:
-        cells["speaks"] = spoken
+        (cells["speaks"],) = {interaction["response"]["proto"].removesuffix(".0") for interaction in found}
     table.tell(client.name, cells, order=[known.name for known in CLIENTS])
-
-
-def vars_of(said: Said) -> dict[str, Any]:
-    return {"text": said.text, "calls": said.calls, "tokens": said.tokens}
