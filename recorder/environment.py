@@ -34,7 +34,8 @@ def proxy_variables(
     `HTTP_PROXY` is set only where a recorded host is plain HTTP: nothing else has to make the detour. `session`:
     another than the recorder's own.
     """
-    user = f"{quote(session, safe='')}@" if session else ""
+    # The password means nothing, but without one neither requests nor undici (Node) sends the user.
+    user = f"{quote(session, safe='')}:x@" if session else ""
     proxy = f"http://{user}127.0.0.1:{port}"
     trust = str(bundle)
     hosts = tuple(hosts)

@@ -481,7 +481,7 @@ class RecordAddon:
 
 
 _NO_SESSION = (
-    "expected a request that names its session, found none: by the proxy's user (http://NAME@127.0.0.1:PORT), "
+    "expected a request that names its session, found none: by the proxy's user (http://NAME:x@127.0.0.1:PORT), "
     f"the path (/~NAME/…) or the header {routing.SESSION_HEADER}; or start the recorder with --session"
 )
 

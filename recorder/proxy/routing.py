@@ -1,7 +1,7 @@
 """Which session a request is for, and which host: what the client says by header, path or proxy user.
 
 The header `X-Recorder-Session` goes before the path `/~NAME/…` at the base-URL door, and that before the user in the
-proxy's URL (`http://NAME@127.0.0.1:8080`). At the base-URL door `/@HOST/…` leads to another recorded host than the
+proxy's URL (`http://NAME:x@127.0.0.1:8080`). At the base-URL door `/@HOST/…` leads to another recorded host than the
 first. What was meant for us is taken off: the upstream and the cassette do not see it.
 """
 

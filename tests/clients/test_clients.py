@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from recorder.session import INCOMPLETE_SUFFIX, cassette_path
 from recorder.upstream import Served, Upstream, start
 from tests.clients import table
 from tests.clients.answers import Said
@@ -42,7 +44,7 @@ TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """A recorder, and the upstream behind it."""
+    """A recorder, and the upstream behind it. Over HTTP/1.1 each client has a session of its own, that it names."""
 
     http2: bool
     recorder: RecorderProcess
@@ -58,7 +60,9 @@ def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         start(seed="7", http2=http2, sim=f"pace-ms={PACE * 1000}") as upstream,
         launching(folder, certs, upstream) as launcher,
     ):
-        yield Way(http2=http2, recorder=launcher(session="clients"), launcher=launcher, upstream=upstream)
+        yield Way(
+            http2=http2, recorder=launcher(session="clients" if http2 else None), launcher=launcher, upstream=upstream
+        )
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +106,10 @@ def shell(client: Client, way: Way, files: list[Path], *, set_up: str) -> tuple[
     return command, {name: env[name] for name in env if name not in TRUST}
 
 
-def run(client: Client, door: str, way: Way, files: list[Path]) -> list[Section]:
+def run(client: Client, door: str, way: Way, session: str, files: list[Path]) -> list[Section]:
     """Run the client, set up by what `recorder env` prints, and read what it prints as it comes."""
     option = "--base-url" if door == BASE_URL else ""
-    command, env = shell(client, way, files, set_up=f'eval "$("$PYTHON" -m recorder env {option})"')
+    command, env = shell(client, way, files, set_up=f'eval "$("$PYTHON" -m recorder env {session} {option})"')
     with (way.launcher.folder / "client-errors").open("w+") as stderr:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env) as process:
             assert process.stdout is not None
@@ -143,11 +147,13 @@ def asked_directly(twin: Upstream, body: bytes) -> bytes:
 def test_it_records(client: Client, door: str, way: Way, twin: Upstream, tmp_path: Path) -> None:
     """Go's come first, whose first build takes longest."""
     sent = list(bodies(f"{client.name}, {door}, {way.http2}"))
-    before, recorded = way.upstream.log().requested, len(interactions(way.recorder.cassette))
+    session = "clients" if way.http2 else re.sub(r"\W+", "-", f"{client.name}{door}")
+    cassette = cassette_path(way.launcher.cassettes, session)
+    before, recorded = way.upstream.log().requested, len(interactions(cassette))
 
-    version, *sections = run(client, door, way, written(sent, tmp_path))
+    version, *sections = run(client, door, way, session, written(sent, tmp_path))
 
-    found = interactions(way.recorder.cassette)[recorded:]
+    found = interactions(cassette)[recorded:]
     served = way.upstream.log(after=before).requests
     assert [len(sent)] * 3 == [len(sections), len(found), len(served)]
     expected = []
@@ -156,7 +162,7 @@ def test_it_records(client: Client, door: str, way: Way, twin: Upstream, tmp_pat
         check_told(client, section, expected[-1])
         assert not json.loads(body).get("stream") or section.began < entry.left[-1][0]  # before the last piece left
     check_sense(list(map(Said.loads, expected)))
-    check_nothing_else(way.recorder)
+    check_nothing_else(way, cassette)
     tell(client, door, version.text.decode().strip(), found, way)
 
 
@@ -188,12 +194,12 @@ def check_sense(said: list[Said]) -> None:
     assert all(answer.tokens > 0 for answer in said)
 
 
-def check_nothing_else(recorder: RecorderProcess) -> None:
-    held = recorder.cassette.read_bytes()
+def check_nothing_else(way: Way, cassette: Path) -> None:
+    held = cassette.read_bytes()
     assert KEY.encode() not in held
     assert b"Authorization" not in held
-    assert not recorder.incomplete.exists()
-    assert "" == recorder.stderr
+    assert [] == list(way.launcher.cassettes.glob(f"*{INCOMPLETE_SUFFIX}"))
+    assert "" == way.recorder.stderr
 
 
 # One of each way to look at a certificate: OpenSSL's, Python's, Node's and Go's.

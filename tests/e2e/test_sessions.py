@@ -193,7 +193,7 @@ def test_a_path_leads_to_another_recorded_host(tmp_path: Path, certs: Path) -> N
 def test_the_environment_of_another_session(start_recorder: Launcher) -> None:
     recorder = start_recorder(session=None)
     printed = start_recorder.command("env", "TestAgent/weather", "--base-url").stdout
-    assert f"export HTTPS_PROXY=http://TestAgent%2Fweather@127.0.0.1:{recorder.port}\n" in printed
+    assert f"export HTTPS_PROXY=http://TestAgent%2Fweather:x@127.0.0.1:{recorder.port}\n" in printed
     assert (
         f"export OPENAI_BASE_URL='http://127.0.0.1:{recorder.base_url_port}/~TestAgent%2Fweather/api/v1'\n" in printed
     )
