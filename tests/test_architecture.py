@@ -15,9 +15,12 @@ PACKAGE = ROOT / "recorder"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "loose", "wording"),
     ("jsonpath",),
+    ("jsonpath",),
     ("model",),
     ("cassette", "sse", "encoding", "capture"),
     ("gohttp", "usage", "scrub", "conversation", "measure"),
+    ("match",),
+    ("playback",),
     ("match",),
     ("library", "report"),
     ("store", "settings", "session", "environment", "upstream", "config"),
