@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,6 +19,7 @@ from typing import Any, Final, Self
 from recorder import cassette, gohttp, wording
 from recorder.capture import Exchange, WireRequest
 from recorder.errors import RecorderError, UsageError
+from recorder.faults import Fault
 from recorder.match import DEFAULT, Criteria, Miss, Reason, Subject
 from recorder.match.explain import explain
 from recorder.model import NO_FIELDS, Interaction, Request, Response
@@ -47,11 +49,12 @@ def parse_reuse(text: str) -> Reuse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """The interaction that answers. `id`: its place in the cassette. `again`: it had answered before."""
+    """The interaction that answers. `id`: its place in the cassette. `fault`: what goes wrong with it; one that comes
+    in its place has left it on the tape."""
 
     id: int
     interaction: Interaction
-    again: bool
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +123,7 @@ class Tape:
         digest: str,
         criteria: Criteria = DEFAULT,
         reuse: Reuse = Reuse.NONE,
+        faults: Sequence[Fault] = (),
         rules: Iterable[Rule] = (),
         credentials: Iterable[Credential] = (),
     ) -> None:
@@ -129,6 +133,8 @@ class Tape:
         self._digest = digest
         self._criteria = criteria
         self._reuse = reuse
+        self._faults = faults
+        self._met: Counter[tuple[int, int]] = Counter()
         # Both sides are compared scrubbed. What clients send as their keys is taken out of their requests wherever it
         # stands, as it was when they were recorded; a dummy key may be a common word, so it is also tried without.
         self._plain = Scrubber(salt=_SALT, rules=rules, allow_opaque=True)
@@ -153,6 +159,7 @@ class Tape:
         session: str,
         criteria: Criteria = DEFAULT,
         reuse: Reuse = Reuse.NONE,
+        faults: Sequence[Fault] = (),
         rules: Iterable[Rule] = (),
         credentials: Iterable[Credential] = (),
     ) -> Self:
@@ -173,6 +180,7 @@ class Tape:
             digest=f"sha256:{hashlib.sha256(data).hexdigest()}" if data else "",
             criteria=criteria,
             reuse=reuse,
+            faults=faults,
             rules=rules,
             credentials=credentials,
         )
@@ -227,11 +235,22 @@ class Tape:
 
     def _take(self, key: bytes) -> Played | None:
         queue = self._queues.get(key)
-        item = queue.take(self._reuse) if queue else None
-        if item is None:
+        item = queue.next(self._reuse) if queue else None
+        if queue is None or item is None:
             return None
-        self._plays[item] += 1
-        return Played(id=item, interaction=self._interactions[item], again=self._plays[item] > 1)
+        fault = self._fault(item)
+        if fault is None or not fault.is_instead:
+            queue.take()
+            self._plays[item] += 1
+        return Played(id=item, interaction=self._interactions[item], fault=fault)
+
+    def _fault(self, item: int) -> Fault | None:
+        """The first fault that is due for an interaction, and is counted by that."""
+        for number, fault in enumerate(self._faults):
+            if self._met[number, item] < fault.times and fault.chooses(item):
+                self._met[number, item] += 1
+                return fault
+        return None
 
     def _explained(self, request: Request) -> Miss:
         cleaned = self._cleaned(request, self._learned)
@@ -287,15 +306,17 @@ class _Queue:
         self.ids: list[int] = []
         self._next = 0
 
-    def take(self, reuse: Reuse) -> int | None:
-        if self._next == len(self.ids):
-            if reuse is Reuse.NONE:
-                return None
-            if reuse is Reuse.LAST:
-                return self.ids[-1]
-            self._next = 0
+    def next(self, reuse: Reuse) -> int | None:
+        """The one that answers now; it stays at the head until `take`."""
+        if self._next < len(self.ids):
+            return self.ids[self._next]
+        if reuse is Reuse.NONE:
+            return None
+        self._next = len(self.ids) - 1 if reuse is Reuse.LAST else 0
+        return self.ids[self._next]
+
+    def take(self) -> None:
         self._next += 1
-        return self.ids[self._next - 1]
 
 
 def _first_unplayed(ids: Sequence[int], plays: Sequence[int]) -> list[int]:

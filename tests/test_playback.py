@@ -19,6 +19,7 @@ import pytest
 from recorder.capture import Exchange, WireRequest, WireResponse
 from recorder.cassette import Cassette, dumps
 from recorder.errors import CassetteError, UsageError
+from recorder.faults import parse_fault
 from recorder.gohttp import interaction
 from recorder.match import Criteria, Reason, parse_criteria
 from recorder.match.criteria import DEFAULT
@@ -306,6 +307,28 @@ def test_matching_takes_the_same_time_in_a_cassette_of_any_length() -> None:
 
 def _with_body(interaction: Interaction, body: bytes) -> Request:
     return replace(interaction.request, body=body)
+
+
+# Faults
+
+
+def test_what_comes_instead_leaves_the_answer_on_the_tape() -> None:
+    tape = Tape(
+        [recorded(asked(chat("hi")), b"one")],
+        session="s",
+        path=Path("s.yaml"),
+        digest="d",
+        faults=[parse_fault("status:429,times=2"), parse_fault("cut:after=1")],
+    )
+    kinds = []
+    for _ in range(3):
+        played = tape.play(asked(chat("hi")))
+        assert played is not None
+        assert played.fault is not None
+        kinds.append(played.fault.kind.value)
+    assert ["status", "status", "cut"] == kinds
+    assert 1 == tape.receipt().served
+    assert tape.play(asked(chat("hi"))) is None
 
 
 # Files and receipts
