@@ -192,6 +192,10 @@ class Tape:
     def exists(self) -> bool:
         return bool(self._digest)
 
+    @property
+    def interactions(self) -> Sequence[Interaction]:
+        return self._interactions
+
     def play(self, wire: WireRequest) -> Played | None:
         """The interaction that answers; None for a miss, which `missed` explains and counts."""
         self._learned.learn_all(request_credentials(wire))

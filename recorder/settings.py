@@ -8,14 +8,27 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recorder.errors import UsageError
 
-if TYPE_CHECKING:  # every command has settings; few need the format or the scrubber, which take longest to load
+if TYPE_CHECKING:  # every command has settings; few need the format, the scrubber or the matcher, which take longest to load
     from recorder.cassette import Layout
+    from recorder.playing import Playing
     from recorder.scrub import Rule
+
+
+class Mode(StrEnum):
+    """What a session does with a request, with go-vcr's meanings."""
+
+    RECORD = "record"  # everything is recorded
+    REPLAY = "replay"  # everything is answered from the cassette, and nothing goes upstream
+    ONCE = "once"  # `record` if there is no cassette, else `replay`
+    NEW_EPISODES = "new-episodes"  # what is known is replayed, the rest recorded
+    PASSTHROUGH = "passthrough"  # nothing is recorded, nothing is replayed
+
 
 DEFAULT_HOST = "openrouter.ai"
 DEFAULT_CASSETTE_DIR = "cassettes"
@@ -80,7 +93,8 @@ class ConnectTo:
 class Settings:
     """One recorder's settings. `session` is that of requests which name none; None: they are refused.
 
-    `layout` None: the layout that a cassette has, and go-vcr's for a new one.
+    `layout` None: the layout that a cassette has, and go-vcr's for a new one. `playing` None: as by default. `timing`:
+    whether the times of chunks are kept beside the cassette.
     """
 
     session: str | None = None
@@ -96,9 +110,19 @@ class Settings:
     grace: float = DEFAULT_GRACE
     allow_opaque: bool = False
     rules: tuple[Rule, ...] = ()
+    mode: Mode = Mode.RECORD
+    playing: Playing | None = None
+    timing: bool = False
 
     def records(self, name: str, port: int) -> bool:
         return any(host.matches(name, port) for host in self.hosts)
+
+
+def parse_mode(text: str) -> Mode:
+    try:
+        return Mode(text or "record")
+    except ValueError:
+        raise UsageError(f"expected a mode ({', '.join(Mode)}), found {text!r}") from None
 
 
 def parse_host(text: str) -> Host:

@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("gohttp", "usage", "scrub", "conversation", "measure"),
     ("match", "timing", "faults"),
     ("pacing", "playback"),
+    ("playing",),
     ("match",),
     ("library", "report"),
     ("store", "settings", "session", "environment", "upstream", "config"),

@@ -112,7 +112,7 @@ def _handle_event_and_wake(self: HttpStream, event: events.Event) -> _Commands:
         yield tee.alarm
 
 
-def _send_response_then_held(self: HttpStream, already_streamed: bool = False) -> _Commands:
+def send_response_then_held(self: HttpStream, already_streamed: bool = False) -> _Commands:
     """mitmproxy's `send_response`, and between its hook and the end of the message what the tee has held."""
     yield from _with_held(self, _send_response(self, already_streamed), HttpResponseHook)
 
@@ -159,5 +159,5 @@ def deliver_held() -> None:
     seen the end. `tests/crash/test_ends.py` holds it against the supported versions.
     """
     HttpStream._handle_event = _handle_event_and_wake  # type: ignore[method-assign] # noqa: SLF001 - the seam itself
-    HttpStream.send_response = _send_response_then_held  # type: ignore[method-assign] # the same
+    HttpStream.send_response = send_response_then_held  # type: ignore[method-assign] # the same
     HttpStream.handle_protocol_error = _handle_protocol_error_after_held  # type: ignore[method-assign] # the same
