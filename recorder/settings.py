@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # every command has settings; few need the format, the scrubb
     from recorder.scrub import Rule
 
 
+
 class Mode(StrEnum):
     """What a session does with a request, with go-vcr's meanings."""
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from recorder import cassette
+from recorder import cassette, timing
 from recorder.cassette import GO_VCR, Layout
 from recorder.errors import LockedError, StoreError, UsageError
 from recorder.scrub import CleanInteraction
@@ -109,6 +109,7 @@ class Store:
         self._file = cassette_file
         self._incomplete = incomplete
         self._began: list[int] = []  # of each interaction that this run appended, in the order of the file
+        self._times: int | None = None
         self._starts: list[int] = []  # the byte at which each of them starts
 
     @classmethod
@@ -184,9 +185,24 @@ class Store:
             file.append([comment + item])
         return file.count - 1
 
+    def append_timing(self, line: bytes) -> None:
+        """Append a line to `NAME.timing.jsonl`. It says nothing that the cassette needs, so it is synced by `seal`."""
+        self._check_usable()
+        with self._failing_closed("append to its times"):
+            if self._times is None:
+                self._times = _open_plain(self.path.with_suffix(timing.SUFFIX), os.O_RDWR | os.O_APPEND | os.O_CREAT)
+                size = os.lseek(self._times, 0, os.SEEK_END)
+                os.lseek(self._times, max(0, size - 1), os.SEEK_SET)
+                if size and os.read(self._times, 1) != b"\n":  # of a recorder that died while it wrote
+                    line = b"\n" + line
+            _write(self._times, line)
+
     def seal(self) -> None:
         """Put this run's interactions in the order in which their requests began, behind those of earlier runs."""
         self._check_usable()
+        if self._times is not None:
+            with self._failing_closed("append to its times"):
+                _sync(self._times)
         order = sorted(range(len(self._began)), key=self._began.__getitem__)
         if order == list(range(len(order))):
             return
@@ -200,6 +216,10 @@ class Store:
             return
         self._file.close()
         self._incomplete.close()
+        if self._times is not None:
+            with suppress(OSError):
+                os.close(self._times)
+            self._times = None
         self._lock.release()
         self._lock = None
 

@@ -723,3 +723,36 @@ def test_a_folder_that_cannot_be_made_or_written_is_one_clear_line(tmp_path: Pat
     with pytest.raises(StoreError, match="cannot open the cassette: a file stands where") as caught:
         Store.open(tmp_path / "file" / "chat.yaml", now=NOW)
     assert "\n" not in str(caught.value)
+
+
+# Times of chunks
+
+
+def test_times_are_appended_beside_the_cassette_and_only_by_who_keeps_them(tmp_path: Path) -> None:
+    path = tmp_path / "weather.yaml"
+    times = tmp_path / "weather.timing.jsonl"
+    for line in (b'{"one":1}\n', b'{"two":2}\n'):
+        with Store.open(path, now=NOW) as store:
+            store.append(clean("a"), began=0)
+            assert not times.exists() or line not in times.read_bytes()
+            store.append_timing(line)
+            store.seal()
+    assert b'{"one":1}\n{"two":2}\n' == times.read_bytes()
+    assert 0o600 == times.stat().st_mode & 0o777
+
+
+def test_a_line_of_times_that_was_torn_is_left_behind(tmp_path: Path) -> None:
+    times = tmp_path / "weather.timing.jsonl"
+    times.write_bytes(b'{"one":1}\n{"tw')
+    with Store.open(tmp_path / "weather.yaml", now=NOW) as store:
+        store.append_timing(b'{"three":3}\n')
+    assert b'{"one":1}\n{"tw\n{"three":3}\n' == times.read_bytes()
+
+
+def test_times_that_cannot_be_written_fail_the_store(tmp_path: Path) -> None:
+    (tmp_path / "weather.timing.jsonl").symlink_to("/dev/full")
+    with Store.open(tmp_path / "weather.yaml", now=NOW) as store:
+        with pytest.raises(StoreError, match="timing.jsonl"):
+            store.append_timing(b"{}\n")
+        with pytest.raises(StoreError):
+            store.append(clean("a"), began=0)
