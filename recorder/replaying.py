@@ -26,7 +26,7 @@ from recorder.timing import Timing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a client is given. `delivery` None: the connection breaks before the first byte. `fault`: what went wrong."""
+    """What a client is given. `delivery` None: the connection breaks before the first byte. `fault`: what is wrong."""
 
     id: int
     url: str

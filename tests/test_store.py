@@ -752,7 +752,7 @@ def test_a_line_of_times_that_was_torn_is_left_behind(tmp_path: Path) -> None:
 def test_times_that_cannot_be_written_fail_the_store(tmp_path: Path) -> None:
     (tmp_path / "weather.timing.jsonl").symlink_to("/dev/full")
     with Store.open(tmp_path / "weather.yaml", now=NOW) as store:
-        with pytest.raises(StoreError, match="timing.jsonl"):
+        with pytest.raises(StoreError, match=r"timing\.jsonl"):
             store.append_timing(b"{}\n")
         with pytest.raises(StoreError):
             store.append(clean("a"), began=0)

@@ -7,7 +7,7 @@ same hook before it. Between the pieces only that one stream waits; others of th
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from mitmproxy.flow import Error
@@ -26,13 +26,13 @@ _Commands = Generator[commands.Command, Any, None]
 
 
 class Player:
-    """What `flow.response.stream` is set to. `zero`: the monotonic clock, in nanoseconds, when the request began."""
+    """What `flow.response.stream` is set to. `clock`: nanoseconds since the request began."""
 
-    __slots__ = ("delivery", "zero")
+    __slots__ = ("_clock", "delivery")
 
-    def __init__(self, delivery: Delivery, *, zero: int) -> None:
+    def __init__(self, delivery: Delivery, *, clock: Callable[[], int]) -> None:
         self.delivery = delivery
-        self.zero = zero
+        self._clock = clock
 
     def __call__(self, data: bytes) -> bytes:
         """mitmproxy takes a callable here, and would call it with the pieces of an upstream; there is none."""
@@ -40,7 +40,7 @@ class Player:
 
     def left(self, due: int) -> float:
         """Seconds until the moment `due`; at least 0."""
-        return max(0, self.zero + due - time.monotonic_ns()) / 1_000_000_000 if due else 0.0
+        return max(0, due - self._clock()) / 1_000_000_000 if due else 0.0
 
 
 class _Pause(commands.RequestWakeup):
@@ -89,11 +89,12 @@ def _gone_after_wait(
     stream: HttpStream, player: Player, due: int, *, breathe: bool = False
 ) -> Generator[commands.Command, Any, bool]:
     """Wait until `due`; whether the client has gone meanwhile."""
-    waited = False
-    while (left := player.left(due)) or (breathe and not waited):
+    while (left := player.left(due)) or breathe:
+        breathe = False
         yield _Pause(min(left, _LONGEST_PAUSE))
-        waited = True
-    return waited and (yield from stream.check_killed(False))
+        if (yield from stream.check_killed(False)):
+            return True
+    return False
 
 
 def play_answers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
@@ -33,8 +34,11 @@ _NOT_REPLAYED: Final = frozenset(
 _LINE_ENDS: Final = MappingProxyType(str.maketrans("\r\n\0", "   "))
 
 
-def respond(flow: http.HTTPFlow, answer: Answer) -> None:
-    """Answer the flow as the tape says; or break its connection, where a fault says so."""
+def respond(flow: http.HTTPFlow, answer: Answer, *, clock: Callable[[], int]) -> None:
+    """Answer the flow as the tape says; or break its connection, where a fault says so.
+
+    `clock`: nanoseconds since the request began.
+    """
     if answer.delivery is None:
         flow.kill()
         return
@@ -50,8 +54,7 @@ def respond(flow: http.HTTPFlow, answer: Answer) -> None:
         timestamp_start=time.time(),
         timestamp_end=None,
     )
-    zero = time.monotonic_ns() - (time.time_ns() - wire.nanoseconds(flow.request.timestamp_start))
-    flow.response.stream = Player(delivery, zero=zero)
+    flow.response.stream = Player(delivery, clock=clock)
 
 
 def missed(miss: Miss) -> http.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from collections.abc import Mapping
 
 from mitmproxy import http
 
@@ -127,10 +128,10 @@ def frame_for_http1(flow: http.HTTPFlow) -> None:
     flow.response.headers.pop("Connection", None)
 
 
-def refusal(reason: str, *, status: int = 502) -> http.Response:
-    """An answer of our own, in the shape that OpenAI's SDKs read an error from."""
+def refusal(reason: str, *, status: int = 502, more: Mapping[str, object] | None = None) -> http.Response:
+    """An answer of our own, in the shape that OpenAI's SDKs read an error from; `more` stands beside the error."""
     error = {"message": f"recorder: {reason}", "type": "recorder_error", "param": None, "code": status}
-    body = json.dumps({"error": error}).encode()
+    body = json.dumps({"error": error, **(more or {})}).encode()
     return http.Response.make(status, body, {"Content-Type": "application/json", REFUSED: "1"})
 
 

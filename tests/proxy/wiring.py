@@ -50,12 +50,15 @@ def tee_for(flow: HTTPFlow) -> Tee:
 class Wire:
     """One HTTP/1.1 client at mitmproxy's HTTP layer, and one upstream. `seen`: what came of it, in order.
 
-    `tee` is asked at the response's headers, `written` is called when the layer waits for the `response` hook.
+    `tee` is asked at the response's headers, `written` is called when the layer waits for the `response` hook, `asked`
+    for the `request` hook. Where it asks to be woken up, `woken` is told of it, and it is woken at once.
     """
 
     options: Options
-    tee: Callable[[HTTPFlow], Tee]
+    tee: Callable[[HTTPFlow], Tee] = tee_for
     written: Callable[[HTTPFlow], None] = lambda _flow: None
+    asked: Callable[[HTTPFlow], None] = lambda _flow: None
+    woken: Callable[[float], None] | None = None
     seen: list[str | bytes] = field(default_factory=list)
     layer: layer.Layer = field(init=False)
     client: Context = field(init=False)
@@ -66,8 +69,8 @@ class Wire:
         self.layer = HttpLayer(self.client, HTTPMode.regular)
         self.feed(events.Start())
 
-    def ask(self, method: str = "GET") -> None:
-        request = f"{method} http://openrouter.ai/ HTTP/1.1\r\nHost: openrouter.ai\r\n\r\n"
+    def ask(self, method: str = "GET", version: str = "1.1") -> None:
+        request = f"{method} http://openrouter.ai/ HTTP/{version}\r\nHost: openrouter.ai\r\n\r\n"
         self.feed(events.DataReceived(self.client.client, request.encode()))
 
     def answer(self, *pieces: bytes) -> None:
@@ -101,15 +104,22 @@ class Wire:
                 self.seen.append(command.data)
         elif isinstance(command, commands.CloseConnection):
             self.seen.append("client closed" if command.connection is self.client.client else "upstream closed")
+        elif isinstance(command, commands.RequestWakeup) and self.woken:
+            self.woken(command.delay)
+            yield events.Wakeup(command)
         elif isinstance(command, commands.StartHook):
-            flow = getattr(command, "flow", None)
-            if command.name == "responseheaders":
-                assert isinstance(flow, HTTPFlow)
-                assert flow.response is not None
-                if not wire.ends_with_headers(flow):
-                    flow.response.stream = self.tee(flow)
-            if command.name in ("response", "error"):
-                assert isinstance(flow, HTTPFlow)
-                self.seen.append(command.name)
-                self.written(flow)
+            self._hook(command.name, getattr(command, "flow", None))
             yield events.HookCompleted(command)
+
+    def _hook(self, name: str, flow: HTTPFlow | None) -> None:
+        if flow is None:
+            return
+        if name == "request":
+            self.asked(flow)
+        if name == "responseheaders":
+            assert flow.response is not None
+            if not flow.response.stream and not wire.ends_with_headers(flow):
+                flow.response.stream = self.tee(flow)
+        if name in ("response", "error"):
+            self.seen.append(name)
+            self.written(flow)
