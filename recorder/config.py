@@ -16,10 +16,11 @@ from recorder.errors import UsageError
 if TYPE_CHECKING:  # every command reads the file, and the scrubber takes longer to load than all the rest
     from recorder.scrub import Rule
 
-_PATHS = ("cassette-dir", "certs", "upstream-ca")  # meant from the file's folder
-_SEVERAL = ("host", "keep-header", "connect-to")
-_SINGLE = ("session", "layout", "port", "base-url-port", "grace", "base-url", "detach", "allow-opaque")
-KEYS = (*_SINGLE, *_SEVERAL, *_PATHS)
+_PATHS = ("cassette-dir", "certs", "upstream-ca", "receipt")  # meant from the file's folder
+_SEVERAL = ("host", "keep-header", "connect-to", "match", "ignore-json", "fault")
+_RECORDING = ("session", "layout", "port", "base-url-port", "grace", "base-url", "detach", "allow-opaque", "timing")
+_REPLAYING = ("mode", "reuse", "on-miss", "speed", "tokens-per-second", "strict")
+KEYS = (*_RECORDING, *_REPLAYING, *_SEVERAL, *_PATHS)
 """Every setting that a file may have, beside `scrub`."""
 
 _RULE_KEYS = ("name", "expression", "json-path")

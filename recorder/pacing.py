@@ -63,6 +63,11 @@ class Delivery:
     cut: bool = False
 
     @property
+    def lasts(self) -> bool:
+        """Whether anything has to wait."""
+        return self.headers > 0 or any(at > 0 for at, _ in self.pieces)
+
+    @property
     def body(self) -> bytes:
         return b"".join(data for _, data in self.pieces)
 

@@ -145,7 +145,6 @@ class Tape:
         self._addresses: dict[bytes, tuple[tuple[tuple[str, str], ...], list[int]]] = {}
         self._plays = [0] * len(interactions)
         self._misses: list[Miss] = []
-        self._recorded = 0
         for item, interaction in enumerate(interactions):
             subject = self._subject(interaction.request, self._plain)
             self._queues.setdefault(subject.key, _Queue()).ids.append(item)
@@ -216,14 +215,9 @@ class Tape:
             self._misses.append(miss)
         return miss
 
-    def recorded(self) -> None:
-        """A request that nothing answered has been recorded anew."""
+    def receipt(self, *, recorded: int = 0, upstream_connections: int = 0) -> Receipt:
         with self._lock:
-            self._recorded += 1
-
-    def receipt(self, *, upstream_connections: int = 0) -> Receipt:
-        with self._lock:
-            plays, misses, recorded = list(self._plays), tuple(self._misses), self._recorded
+            plays, misses = list(self._plays), tuple(self._misses)
         left = [item for item, count in enumerate(plays) if not count]
         return Receipt(
             session=self._session,

@@ -15,14 +15,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from recorder import gohttp, usage, wording
+from recorder import gohttp, timing, usage, wording
 from recorder.capture import Exchange, WireResponse
 from recorder.model import Interaction, Request
+from recorder.playback import Receipt
 from recorder.scrub import Rule, Scrubber, environment_credentials
 from recorder.session import cassette_path
 from recorder.settings import Settings
 from recorder.sse import has_terminal_frame, is_event_stream, lacks_terminal_frame
 from recorder.store import Rendered, Store
+from recorder.timing import Timing
 from recorder.usage import Usage
 
 logger = logging.getLogger(__name__)
@@ -68,7 +70,10 @@ class Recorded:
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """What a session came to. `cost` in US dollars, summed over the answers that told theirs; None if none did."""
+    """What a session came to. `cost` in US dollars, summed over the answers that told theirs; None if none did.
+
+    `receipt`: of a session that was replayed. `connections`: how many were opened to an upstream.
+    """
 
     session: str
     path: Path
@@ -77,8 +82,12 @@ class Summary:
     tokens: int | None = None
     cost: float | None = None
     notes: list[str] = field(default_factory=list)
+    connections: int = 0
+    receipt: Receipt | None = None
 
     def line(self) -> str:
+        if self.receipt is not None:
+            return ", ".join([self.receipt.line(), *self.notes])
         told = [
             wording.count(self.interactions, "interaction"),
             wording.count(self.incomplete, "incomplete", "incomplete") if self.incomplete else "",
@@ -98,6 +107,7 @@ class Summary:
             "tokens": self.tokens,
             "cost": self.cost,
             "notes": self.notes,
+            "receipt": self.receipt and self.receipt.as_json(),
         }
 
     def count(self, recorded: Recorded) -> None:
@@ -113,7 +123,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """An exchange that is scrubbed and rendered, and not yet on disk."""
+    """An exchange that is scrubbed and rendered, and not yet on disk. `times`: a line for its times, b"" for none."""
 
     exchange: Exchange
     request: Request
@@ -121,12 +131,16 @@ class Prepared:
     rendered: Rendered
     usage: Usage
     incomplete: str
+    times: bytes = b""
 
 
 class Recording:
     """Holds the cassette's lock from `start` to `stop`."""
 
-    def __init__(self, *, session: str, store: Store, scrubber: Scrubber, allow_opaque: bool = False) -> None:
+    def __init__(
+        self, *, session: str, store: Store, scrubber: Scrubber, allow_opaque: bool = False, timing: bool = False
+    ) -> None:
+        self._timing = timing
         self._allow_opaque = allow_opaque
         self._session = session
         self._store = store
@@ -152,7 +166,13 @@ class Recording:
             rules=settings.rules,
             allow_opaque=settings.allow_opaque,
         )
-        recording = cls(session=session, store=store, scrubber=scrubber, allow_opaque=settings.allow_opaque)
+        recording = cls(
+            session=session,
+            store=store,
+            scrubber=scrubber,
+            allow_opaque=settings.allow_opaque,
+            timing=settings.timing,
+        )
         recording._note_unlearned(scrubber.learn_all(environment_credentials(environ)))
         recording.summary.notes += map(str, recording._store.repaired)
         if settings.rules:
@@ -178,6 +198,7 @@ class Recording:
             rendered=rendered,
             usage=usage.of(clean.interaction),
             incomplete=incomplete,
+            times=timing.dumps(clean.interaction, _timing(exchange)) if self._timing and not incomplete else b"",
         )
 
     def commit(self, finished: Sequence[Prepared]) -> list[Recorded]:
@@ -187,6 +208,8 @@ class Recording:
         """
         with self._disk:
             whole = [each for each in finished if not each.incomplete]
+            if times := b"".join(each.times for each in whole):
+                self._store.append_timing(times)
             ids = iter(self._store.append_many([(each.rendered, each.exchange.began) for each in whole]))
             told = [
                 self._recorded(each, self._append_incomplete(each) if each.incomplete else next(ids))
@@ -252,6 +275,10 @@ class Recording:
         """Let go of the cassette as it is. After `stop` there is nothing left to do."""
         with self._disk:
             self._store.close()
+
+
+def _timing(exchange: Exchange) -> Timing:
+    return Timing(headers=exchange.duration, chunks=exchange.chunks)
 
 
 def _named(rules: tuple[Rule, ...]) -> str:

@@ -111,11 +111,8 @@ class Replaying:
     def missed(self, wire: WireRequest) -> Miss:
         return self._tape.missed(wire)
 
-    def recorded(self) -> None:
-        self._tape.recorded()
-
-    def receipt(self, *, upstream_connections: int = 0) -> Receipt:
-        return self._tape.receipt(upstream_connections=upstream_connections)
+    def receipt(self, *, recorded: int = 0, upstream_connections: int = 0) -> Receipt:
+        return self._tape.receipt(recorded=recorded, upstream_connections=upstream_connections)
 
     def _delivery(self, played: Played, response: Response) -> Delivery | None:
         fault = played.fault

@@ -20,6 +20,7 @@ from recorder.errors import RecorderError, UsageError
 # Where each command lives, in the order of `recorder --help`. One import of mitmproxy costs more than a whole `list`.
 _COMMANDS: Mapping[str, str] = {
     "start": "recorder.cli.start",
+    "replay": "recorder.cli.start",
     "run": "recorder.cli.run",
     "stop": "recorder.cli.sessions",
     "status": "recorder.cli.sessions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 import os
 import secrets
@@ -19,8 +20,10 @@ import click
 
 from recorder import environment, wording
 from recorder.errors import RecorderError
+from recorder.playback import Receipt
 from recorder.recording import Recorded, Summary
 from recorder.recordings import Recordings
+from recorder.replaying import Answer
 from recorder.session import Ended, Registration, Running, cassette_path, state_folder
 from recorder.settings import Host, Settings
 
@@ -32,19 +35,46 @@ Meanwhile = Callable[["Proxy", asyncio.Task[None], "Doors"], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """What a replay has to come up to, else the exit status is 1. `receipt`: the file that it is written to, as JSON.
+
+    `no_miss`: every request was answered. `strict`: and every interaction was played.
+    """
+
+    receipt: Path | None = None
+    no_miss: bool = False
+    strict: bool = False
+
+    def status(self, receipts: list[Receipt]) -> int:
+        missed = (self.no_miss or self.strict) and any(receipt.missed for receipt in receipts)
+        return 1 if missed or (self.strict and any(receipt.never_played for receipt in receipts)) else 0
+
+    def write(self, receipts: list[Receipt]) -> None:
+        if self.receipt is None:
+            return
+        text = json.dumps({"receipts": [receipt.as_json() for receipt in receipts]}, indent=2, ensure_ascii=False)
+        try:
+            self.receipt.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise RecorderError(f"expected to write the receipt to {self.receipt}, found {error.strerror}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What one recorder is to do.
 
     `meanwhile` is called when it serves and has to see to its end, which a signal brings as well unless it says
-    otherwise; it gives the exit status. `on_recorded` is told of each
-    exchange on disk, `on_stopped` of what the session came to. `log`: the file that this process prints to, or "".
+    otherwise; it gives the exit status. `on_recorded` is told of each exchange on disk, `on_replayed` of each answer
+    from a tape, `on_stopped` of what the session came to. `log`: the file that this process prints to, or "".
     """
 
     settings: Settings
     meanwhile: Meanwhile
     on_recorded: Callable[[Recorded], None]
     on_stopped: Callable[[Summary], None]
+    on_replayed: Callable[[Answer], None] = lambda _: None
     log: str = ""
+    demands: Demands = Demands()
 
 
 def serve(job: Job) -> int:
@@ -93,6 +123,7 @@ class _Run:
             self._recordings,
             on_ready=ready.set_result,
             on_recorded=job.on_recorded,
+            on_replayed=job.on_replayed,
             on_stopped=lambda summary: self._note_stopped(summary) if ready.done() else None,
         )
         serving = asyncio.create_task(proxy.run())
@@ -107,7 +138,10 @@ class _Run:
         status = await job.meanwhile(proxy, serving, doors)
         proxy.stop()
         await serving
-        return Ended(status=status or (1 if proxy.failure else 0), said=proxy.failure or _told(self._stopped))
+        receipts = [summary.receipt for summary in self._stopped if summary.receipt]
+        job.demands.write(receipts)
+        status = status or (1 if proxy.failure else 0) or job.demands.status(receipts)
+        return Ended(status=status, said=proxy.failure or _told(self._stopped))
 
     def _note_stopped(self, summary: Summary) -> None:
         self._stopped.append(summary)

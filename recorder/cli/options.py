@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -19,6 +19,9 @@ from recorder.config import ConfigFile
 from recorder.errors import UsageError
 from recorder.session import check_name, data_folder
 from recorder.settings import Settings
+
+if TYPE_CHECKING:
+    from recorder.playing import Playing
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -117,7 +120,83 @@ _RECORDING: list[Callable[[Any], Any]] = [
         help="Seconds that streams under way may take to finish on stop.",
     ),
     option("--allow-opaque", is_flag=True, help="Also record bodies that cannot be searched for secrets."),
+    option("--timing", is_flag=True, help="Keep the times of chunks beside the cassette, for --speed recorded."),
 ]
+
+
+def replaying_options(command: F) -> F:
+    """What replaying needs to know beside the mode; for `settings_from`, but for `receipt` and `strict`."""
+    for decorate in reversed(_REPLAYING):
+        command = decorate(command)
+    return command
+
+
+mode_option = functools.partial(
+    option,
+    "--mode",
+    default="record",
+    metavar="MODE",
+    help="record, replay, once (record if there is no cassette), new-episodes (record what is new) or passthrough.",
+)
+
+_REPLAYING: list[Callable[[Any], Any]] = [
+    option(
+        "--match",
+        multiple=True,
+        metavar="PART",
+        default=["method,url,body"],
+        help="What has to match: method, url, path, query, header:NAME, body, raw-body; repeatable.",
+    ),
+    option(
+        "--ignore-json", multiple=True, metavar="PATH", help="Leave out of JSON bodies: $.a, $.b[*].id; repeatable."
+    ),
+    option("--reuse", default="none", metavar="WHAT", help="Play again when all has been played: none, last or all."),
+    option(
+        "--on-miss",
+        default="error",
+        metavar="WHAT",
+        help="What nothing answers: error (404), forward it upstream, or record it.",
+    ),
+    option("--speed", default="instant", metavar="SPEED", help="instant, recorded, or a factor such as 2x."),
+    option("--tokens-per-second", type=float, default=None, metavar="N", help="Stream at this pace instead."),
+    option(
+        "--fault",
+        multiple=True,
+        metavar="FAULT",
+        help="cut:after=3, stall:after=2,for=5s, status:429,retry-after=1 or reset; with id=N or rate=0.1,seed=7; "
+        "repeatable.",
+    ),
+    option(
+        "--receipt",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=None,
+        help="Write what was served, missed and never played, as JSON.",
+    ),
+    option("--strict", is_flag=True, help="Exit with 1 for a miss, and for an interaction that was never played."),
+]
+
+
+def playing_from(
+    *,
+    match: tuple[str, ...],
+    ignore_json: tuple[str, ...],
+    reuse: str,
+    on_miss: str,
+    speed: str,
+    tokens_per_second: float | None,
+    fault: tuple[str, ...],
+) -> Playing:
+    """The values of `replaying_options`; `UsageError` for one that cannot be used."""
+    from recorder import faults, pacing, playback, playing  # noqa: PLC0415 - loads the matcher
+    from recorder import match as matching  # noqa: PLC0415 - the same
+
+    return playing.Playing(
+        criteria=matching.parse_criteria(match, ignore_json),
+        reuse=playback.parse_reuse(reuse),
+        pace=pacing.parse_pace(speed, tokens_per_second),
+        faults=tuple(map(faults.parse_fault, fault)),
+        on_miss=playing.parse_on_miss(on_miss),
+    )
 
 
 def settings_from(
@@ -132,10 +211,13 @@ def settings_from(
     upstream_ca: Path | None,
     grace: float,
     allow_opaque: bool,
+    timing: bool,
     port: int,
     base_url_port: int,
+    mode: str,
+    **replaying: Any,
 ) -> Settings:
-    """The values of `recording_options` as settings; `UsageError` for one that cannot be used."""
+    """The values of these options, and `playing_from`'s, as settings; `UsageError` for one that cannot be used."""
     if not math.isfinite(grace):
         raise UsageError(f"expected a number of seconds for --grace, found {grace}")
     if port and port == base_url_port:
@@ -154,6 +236,9 @@ def settings_from(
         grace=grace,
         allow_opaque=allow_opaque,
         rules=config_file().rules,
+        mode=setting.parse_mode(mode),
+        playing=playing_from(**replaying),
+        timing=timing,
     )
 
 

@@ -7,13 +7,22 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from recorder import environment
 from recorder.cli import foreground
-from recorder.cli.options import option, recording_options, session_option, settings_from
+from recorder.cli.foreground import Demands
+from recorder.cli.options import (
+    mode_option,
+    option,
+    recording_options,
+    replaying_options,
+    session_option,
+    settings_from,
+)
 from recorder.errors import RecorderError, UsageError
 from recorder.recording import Recorded
 from recorder.settings import Settings
@@ -27,21 +36,29 @@ _FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 
 @click.command("run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
 @session_option(required=True)
+@mode_option()
 @recording_options
 @option("--port", type=click.IntRange(0, 65535), default=0, help="Proxy port; 0 picks a free one.")
 @option("--base-url-port", type=click.IntRange(0, 65535), default=0, help="Base-URL port; 0 picks a free one.")
 @option("--base-url/--no-base-url", default=False, help="Also set the variables that SDKs take a base URL from.")
+@replaying_options
 @click.option("--verbose", "-v", is_flag=True, help="Also a line for each interaction.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
-def run_command(*, base_url: bool, verbose: bool, command: tuple[str, ...], **values: Any) -> int:
-    """Record what one command does, with its environment set; exits with the command's status."""
+def run_command(
+    *, base_url: bool, verbose: bool, command: tuple[str, ...], receipt: Path | None, strict: bool, **values: Any
+) -> int:
+    """Record or replay what one command does, with its environment set; exits with the command's status.
+
+    Where that is 0 and a request was missed, with 1; with --strict also where an interaction was never played.
+    """
     settings = settings_from(**values)
     if shutil.which(command[0]) is None:
         raise UsageError(f"expected a command to run, found none named {command[0]!r} on the PATH")
-    return _run(settings, command, base_url=base_url, verbose=verbose)
+    demands = Demands(receipt=receipt, strict=strict, no_miss=True)
+    return _run(settings, command, base_url=base_url, verbose=verbose, demands=demands)
 
 
-def _run(settings: Settings, command: tuple[str, ...], *, base_url: bool, verbose: bool) -> int:
+def _run(settings: Settings, command: tuple[str, ...], *, base_url: bool, verbose: bool, demands: Demands) -> int:
     async def run_it(proxy: Proxy, _serving: asyncio.Task[None], doors: Doors) -> int:
         variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle, hosts=settings.hosts)
         if base_url:
@@ -59,7 +76,9 @@ def _run(settings: Settings, command: tuple[str, ...], *, base_url: bool, verbos
             settings=settings,
             meanwhile=run_it,
             on_recorded=show,
+            on_replayed=lambda answer: foreground.say(answer.line(), to="stderr") if verbose else None,
             on_stopped=lambda summary: foreground.say(foreground.summary_line(summary), to="stderr"),
+            demands=demands,
         )
     )
 

@@ -14,39 +14,76 @@ import click
 
 import recorder
 from recorder.cli import foreground
-from recorder.cli.options import option, recording_options, session_option, settings_from
+from recorder.cli.foreground import Demands
+from recorder.cli.options import (
+    F,
+    mode_option,
+    option,
+    recording_options,
+    replaying_options,
+    session_option,
+    settings_from,
+)
 from recorder.errors import RecorderError
 from recorder.recording import Recorded
-from recorder.session import SUFFIX, make_private, running, state_folder
-from recorder.settings import Settings
+from recorder.session import SUFFIX, cassette_path, make_private, running, state_folder
+from recorder.settings import Mode, Settings
 
 if TYPE_CHECKING:
     from recorder.proxy.master import Doors, Proxy
 
 _ANY = "NAME"  # stands in what is printed for the session that each request names
+_PORT = click.IntRange(0, 65535)
 _DETACH_WAIT = 30.0  # seconds; a first start without .pyc files takes about four
+
+
+def _door_options(command: F) -> F:
+    for decorate in (
+        click.option("--log", "log", default="", hidden=True),
+        option("--detach/--foreground", "-d", default=False, help="Run in the background.", show_default="foreground"),
+        option("--base-url-port", type=_PORT, default=8081, help="Base-URL port; 0 picks a free one."),
+        option("--port", type=_PORT, default=8080, help="Proxy port; 0 picks a free one."),
+    ):
+        command = decorate(command)
+    return command
 
 
 @click.command("start")
 @session_option()
+@mode_option()
 @recording_options
-@option("--port", type=click.IntRange(0, 65535), default=8080, help="Proxy port; 0 picks a free one.")
-@option("--base-url-port", type=click.IntRange(0, 65535), default=8081, help="Base-URL port; 0 picks a free one.")
-@option("--detach/--foreground", "-d", default=False, help="Run in the background.", show_default="foreground")
-@click.option("--log", "log", default="", hidden=True)
-def start_command(*, detach: bool, log: str, **values: Any) -> int:
+@_door_options
+@replaying_options
+def start_command(*, detach: bool, log: str, receipt: Path | None, strict: bool, **values: Any) -> int:
     """Record a session until Ctrl-C or `recorder stop`; without --session, those that requests name."""
     settings = settings_from(**values)
     if detach:
         return _detach(settings)
-    return _foreground(settings, log)
+    return _foreground(settings, log, Demands(receipt=receipt, strict=strict))
 
 
-def _foreground(settings: Settings, log: str) -> int:
+@click.command("replay")
+@click.argument("session", metavar="NAME")
+@recording_options
+@_door_options
+@replaying_options
+def replay_command(*, detach: bool, log: str, receipt: Path | None, strict: bool, **values: Any) -> int:
+    """Replay a session until Ctrl-C or `recorder stop`, without the network."""
+    settings = settings_from(mode=Mode.REPLAY, **values)
+    assert settings.session is not None
+    path = cassette_path(settings.cassette_dir, settings.session)
+    if not path.exists():
+        raise RecorderError(f"expected a cassette at {path}, found none; `recorder list` shows what there is")
+    if detach:
+        return _detach(settings)
+    return _foreground(settings, log, Demands(receipt=receipt, strict=strict))
+
+
+def _foreground(settings: Settings, log: str, demands: Demands) -> int:
     async def until_stopped(_proxy: Proxy, serving: asyncio.Task[None], doors: Doors) -> int:
         session = settings.session or _ANY
         path = settings.cassette_dir / f"{session}{SUFFIX}"
-        foreground.say(f"Recording {', '.join(host.name for host in settings.hosts)} to {path}. Ctrl-C stops.\n")
+        foreground.say(f"{_doing(settings, str(path))}. Ctrl-C stops.\n")
         named = None if settings.session else _ANY
         foreground.say("\n".join(foreground.client_lines(doors, hosts=settings.hosts, session=named)) + "\n")
         await asyncio.wait({serving})
@@ -57,10 +94,24 @@ def _foreground(settings: Settings, log: str) -> int:
             settings=settings,
             meanwhile=until_stopped,
             on_recorded=lambda recorded: foreground.say(_line(recorded, settings)),
+            on_replayed=lambda answer: foreground.say(answer.line()),
             on_stopped=lambda summary: foreground.say(foreground.summary_line(summary)),
             log=log,
+            demands=demands,
         )
     )
+
+
+def _doing(settings: Settings, cassette: str) -> str:
+    hosts = ", ".join(host.name for host in settings.hosts)
+    words = {
+        Mode.RECORD: f"Recording {hosts} to {cassette}",
+        Mode.REPLAY: f"Replaying {cassette} for {hosts}",
+        Mode.ONCE: f"Replaying {cassette} for {hosts}, or recording it if it is not there",
+        Mode.NEW_EPISODES: f"Replaying {cassette} for {hosts}, and recording what is new",
+        Mode.PASSTHROUGH: f"Passing {hosts} through, recording nothing",
+    }
+    return words[settings.mode]
 
 
 def _line(recorded: Recorded, settings: Settings) -> str:
@@ -107,7 +158,7 @@ def _wait_until_it_serves(process: subprocess.Popen[bytes], folder: Path, log: P
             return process.returncode
         if entry := next((entry for entry in running(folder) if entry.pid == process.pid), None):
             session = settings.session or _ANY
-            click.echo(f"Recording {session} in the background (pid {entry.pid}) to {entry.cassette}")
+            click.echo(f"{_doing(settings, entry.cassette)} in the background (pid {entry.pid})")
             click.echo(f'  eval "$(recorder env {session})"  sets the environment of a shell')
             click.echo(f"  recorder stop {settings.session or ''}".rstrip())
             click.echo(f"  log: {log}")

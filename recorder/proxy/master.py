@@ -27,6 +27,7 @@ from recorder.proxy.mitmproxy_parts import Master, core, disable_h2c, next_layer
 from recorder.proxy.record import RecordAddon
 from recorder.recording import Recorded, Summary
 from recorder.recordings import Recordings
+from recorder.replaying import Answer
 from recorder.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -51,11 +52,14 @@ class Proxy:
         *,
         on_ready: Callable[[Doors], None],
         on_recorded: Callable[[Recorded], None],
+        on_replayed: Callable[[Answer], None],
         on_stopped: Callable[[Summary], None],
     ) -> None:
         self._settings = settings
         self._on_ready = on_ready
-        self._addon = RecordAddon(settings, recordings, on_recorded=on_recorded, on_stopped=on_stopped)
+        self._addon = RecordAddon(
+            settings, recordings, on_recorded=on_recorded, on_replayed=on_replayed, on_stopped=on_stopped
+        )
         self._master: Master | None = None
         self._stopping = False
 

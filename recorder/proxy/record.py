@@ -18,33 +18,36 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, ConnectionState
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from recorder import settings as setting
-from recorder.capture import Capture, Exchange
-from recorder.config import nearest
+from recorder.capture import Capture, Exchange, WireRequest
 from recorder.errors import ProxyError, RecorderError, UsageError
-from recorder.proxy import connections, routing, wire
+from recorder.match import Miss
+from recorder.playback import Receipt
+from recorder.playing import OnMiss, Playing
+from recorder.proxy import connections, mitmdump, replay, routing, wire
 from recorder.proxy.chunks import read_chunks_together
 from recorder.proxy.express import go_express
 from recorder.proxy.interim import leave_interim
 from recorder.proxy.own_errors import OwnErrors
+from recorder.proxy.player import play_answers
 from recorder.proxy.tee import Tee, deliver_held
 from recorder.proxy.writing import Threads, Writing
-from recorder.recording import Recorded, Recording, Summary
-from recorder.recordings import Recordings
-from recorder.session import check_name, name_for
-from recorder.settings import Settings
+from recorder.recording import Recorded, Summary
+from recorder.recordings import Course, Recordings, Started
+from recorder.replaying import Answer
+from recorder.settings import Mode, Settings
 
 logger = logging.getLogger(__name__)
 
+_SMALL = 8 * 1024  # bytes of a body that is matched at once; a thread would take as long
 # Seconds after which a thread that computes lets the event loop go on. Python's 5 ms come anew after each system call,
 # so that a piece of a stream, which takes a few, would be 20 ms late while a body of 8 MB is scrubbed.
 _TURN = 0.0005
@@ -53,17 +56,23 @@ _TURN = 0.0005
 _SESSION = "recorder.session"
 _ANSWERED = "recorder.answered"
 """The answer is our own; no upstream is asked."""
+_FORWARDED = "recorder.forwarded"
+"""It goes upstream and is not recorded, as the user has asked."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Session:
-    """`started`: done when it can record. `failure`: why it records no more. `writing`: there once it has started."""
+    """`starting`: done when it has started. `failure`: why it serves no more. `started`: there once it has; `writing`:
+    too, if it records. `playing`: the flows whose answers take their time.
+    """
 
     name: str
-    started: asyncio.Future[Recording] | None = None
+    starting: asyncio.Future[Started] | None = None
     failure: str | None = None
     stopping: bool = False
+    started: Started | None = None
     writing: Writing | None = None
+    playing: list[http.HTTPFlow] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,10 +113,11 @@ def _guard(
 
 
 class RecordAddon:
-    """Records sessions: into the recordings that it is given, as `recorder start` does, or by mitmdump's options.
+    """Records and replays sessions: those that it is given, as `recorder start` does, or by mitmdump's options.
 
-    `on_recorded` is told of each exchange that is on disk, `on_stopped` of what each session came to. `failure` is
-    what went wrong first, None as long as nothing has.
+    `mode`: of a session in mitmdump that is told none. `on_recorded` is told of each exchange that is on disk,
+    `on_replayed` of each answer from a tape, `on_stopped` of what each session came to. `failure` is what went wrong
+    first, None as long as nothing has.
     """
 
     def __init__(
@@ -115,17 +125,23 @@ class RecordAddon:
         settings: Settings | None = None,
         recordings: Recordings | None = None,
         *,
+        mode: Mode = Mode.RECORD,
         on_recorded: Callable[[Recorded], None] | None = None,
+        on_replayed: Callable[[Answer], None] | None = None,
         on_stopped: Callable[[Summary], None] | None = None,
     ) -> None:
         self._settings = settings
         self._in_mitmdump = recordings is None
+        self._mode = mode
         self._on_recorded = on_recorded or _log_recorded
+        self._on_replayed = on_replayed or _log_replayed
         self._on_stopped = on_stopped or _log_summary
         self._recordings = recordings
         self._sessions: dict[str, _Session] = {}
         self._users: dict[str, str] = {}  # by the client connection's id, from its CONNECT
+        self._asking: dict[str, Started] = {}  # by the same, the session whose request last went upstream
         self._under_way: dict[str, _UnderWay] = {}
+        self._receipts: list[Receipt] = []
         self._threads = Threads()
         self._stopping = False
         self._hurry = asyncio.Event()
@@ -137,6 +153,7 @@ class RecordAddon:
 
     def load(self, loader: Loader) -> None:
         deliver_held()
+        play_answers()
         read_chunks_together()
         leave_interim()
         go_express(unchecked=not self._in_mitmdump)
@@ -144,20 +161,13 @@ class RecordAddon:
         logging.getLogger("mitmproxy").addHandler(self._own_errors)
         if not self._in_mitmdump:
             return
-        loader.add_option("session", str, "", "Session to record; by default named after the time of the start.")
-        loader.add_option("cassette_dir", str, setting.DEFAULT_CASSETTE_DIR, "Folder of the cassettes.")
-        loader.add_option("record_hosts", str, setting.DEFAULT_HOST, "Hosts to record, parted by commas.")
-        loader.add_option("layout", str, "", "Layout of a new cassette: go-vcr, seed or charm.")
-        loader.add_option("allow_opaque", bool, False, "Also record bodies that cannot be searched for secrets.")
-        loader.add_option(
-            "keep_headers", str, "", "Headers to keep beside the usual ones, parted by commas; * for all."
-        )
+        mitmdump.declare(loader, self._mode)
 
     def configure(self, updated: set[str]) -> None:  # noqa: ARG002 - a session's settings do not change under it
         if self._recordings is not None:
             return
         try:
-            settings = self._settings = _from_options()
+            settings = self._settings = mitmdump.settings()
             self._recordings = Recordings(
                 settings, clock=time.time_ns, salts=functools.partial(secrets.token_bytes, 16), environ=os.environ
             )
@@ -165,23 +175,32 @@ class RecordAddon:
             self._recordings.start(settings.session)
         except RecorderError as error:
             # One line and the end; raised, it would be a traceback in mitmproxy's log.
-            print(f"record: {error}", file=sys.stderr)  # noqa: T201
+            print(f"{self._mode}: {error}", file=sys.stderr)  # noqa: T201
             sys.exit(error.exit_code)
-        _configure_mitmdump(settings)
+        mitmdump.open_recorded_only(settings)
 
     # The path of an exchange
 
+    @_guard_sync
     def http_connect(self, flow: http.HTTPFlow) -> None:
+        if self._is_offline() and not self._is_recorded(flow):
+            flow.response = wire.refusal(self._offline_words(flow.request.host))
+            return
         # Who has mitmdump ask for a user and a password means people by them.
         if (user := routing.proxy_user(flow.request.headers)) and not getattr(ctx.options, "proxyauth", None):
             self._users[flow.client_conn.id] = user
 
     def client_disconnected(self, client: Client) -> None:
         self._users.pop(client.id, None)
+        self._asking.pop(client.id, None)
 
     @_guard_sync
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        if not self._is_recorded(flow):
+        if self._is_recorded(flow):
+            return
+        if self._is_offline():
+            _answer(flow, wire.refusal(self._offline_words(flow.request.pretty_host)))
+        else:
             flow.request.stream = True
 
     @_guard
@@ -190,24 +209,60 @@ class RecordAddon:
             return
         routed = await self._route(flow)
         if isinstance(routed, http.Response):
-            flow.response = routed
-            flow.metadata[_ANSWERED] = True
+            _answer(flow, routed)
             return
-        capture = Capture(wire.request(flow), began=wire.nanoseconds(flow.request.timestamp_start))
-        self._under_way[flow.id] = _UnderWay(flow=flow, session=routed, capture=capture)
+        asked = wire.request(flow)
+        course, miss = await self._ask(routed, asked)
+        if reason := self._amiss(routed):  # meanwhile
+            _answer(flow, wire.refusal(reason))
+        elif course.answer is not None:
+            self._play(routed, flow, course.answer)
+        elif not course.upstream:
+            assert miss is not None
+            _answer(flow, replay.missed(miss))
+        else:
+            assert routed.started is not None
+            self._asking[flow.client_conn.id] = routed.started
+            if course.recorded:
+                capture = Capture(asked, began=wire.nanoseconds(flow.request.timestamp_start))
+                self._under_way[flow.id] = _UnderWay(flow=flow, session=routed, capture=capture)
+            else:
+                flow.metadata[_FORWARDED] = True
+
+    async def _ask(self, session: _Session, asked: WireRequest) -> tuple[Course, Miss | None]:
+        """What becomes of a request. Where that takes time, for its size or to explain a miss, on a thread."""
+        started = session.started
+        assert started is not None
+        course = started.ask(asked) if len(asked.body) <= _SMALL else await self._threads.scrub(started.ask, asked)
+        if not course.missed:
+            return course, None
+        miss = await self._threads.scrub(started.missed, asked)
+        logger.warning("recorder: missed in %s: %s", session.name, miss)
+        return course, miss
+
+    def _play(self, session: _Session, flow: http.HTTPFlow, answer: Answer) -> None:
+        zero = time.monotonic_ns() - (time.time_ns() - wire.nanoseconds(flow.request.timestamp_start))
+        replay.respond(flow, answer, clock=lambda: time.monotonic_ns() - zero)
+        flow.metadata[_ANSWERED] = True
+        if answer.delivery is not None and answer.delivery.lasts:
+            session.playing = [playing for playing in session.playing if _is_playing(playing)]
+            session.playing.append(flow)
+        self._on_replayed(answer)
 
     async def _route(self, flow: http.HTTPFlow) -> _Session | http.Response:
         """The session that records this request, or our own answer to it."""
         assert self._settings is not None
         try:
             route = routing.take(flow, self._settings.hosts, user=self._users.get(flow.client_conn.id))
+            told = flow.request.headers.get(routing.MODE_HEADER) if route.control else None
+            mode = None if told is None else setting.parse_mode(told)
         except UsageError as error:
             return wire.refusal(str(error), status=400)
         name = route.session or self._settings.session
         if name is None:
             return wire.refusal(_NO_SESSION, status=400)
         if route.control:
-            return await self._control(name, flow.request.method)
+            return await self._control(name, flow.request.method, mode)
         flow.metadata[_SESSION] = name
         session = await self._start(name)
         if reason := self._amiss(session):
@@ -219,7 +274,7 @@ class RecordAddon:
         assert flow.response is not None
         exchange = self._under_way.get(flow.id)
         if exchange is None:
-            if not self._is_recorded(flow):
+            if flow.metadata.get(_FORWARDED) or not (self._is_recorded(flow) or flow.metadata.get(_ANSWERED)):
                 flow.response.stream = True  # not ours: through, unread
             else:
                 self._check_refused(flow)
@@ -266,7 +321,7 @@ class RecordAddon:
 
     def _check_refused(self, flow: http.HTTPFlow) -> None:
         """Of an exchange that is not being recorded, nothing but an answer of our own may pass."""
-        if flow.metadata.get(_ANSWERED):
+        if flow.metadata.get(_ANSWERED) or flow.metadata.get(_FORWARDED):
             return
         if not self._reason(flow):
             raise ProxyError("a response came to a request that had not been seen")
@@ -299,40 +354,65 @@ class RecordAddon:
         assert self._settings is not None
         if data.server.address is None:
             return
+        asking = self._asking.get(data.client.id)
+        if asking is not None:
+            asking.connected()
+        elif self._is_offline():
+            data.server.error = self._offline_words(data.server.address[0])
+            return
         host, port = data.server.address[:2]
         for rule in self._settings.connect_to:
             if rule.matches(host, port):
                 data.server.address = connections.Elsewhere((rule.to_host, rule.to_port), meant=data.server.address)
                 return
 
+    def _is_offline(self) -> bool:
+        """Whether no upstream may be asked, but for a session that is in another mode than the recorder."""
+        assert self._settings is not None
+        on_miss = (self._settings.playing or Playing()).on_miss
+        return self._settings.mode is Mode.REPLAY and on_miss is OnMiss.ERROR
+
+    def _offline_words(self, host: str) -> str:
+        assert self._settings is not None
+        hosts = ", ".join(host.name for host in self._settings.hosts)
+        return f"in replay no connection is opened, and {host} is none of the recorded hosts ({hosts}); see --host"
+
     # Sessions
 
-    async def _start(self, name: str) -> _Session:
-        """The session of that name, started if it has not been."""
+    async def _start(self, name: str, mode: Mode | None = None) -> _Session:
+        """The session of that name, started if it has not been; `mode`: another than the recorder's own."""
         assert self._recordings is not None
         session = self._sessions.get(name)
         if session is None:
             session = self._sessions[name] = _Session(name=name)
             if not self._amiss(session):
-                session.started = self._threads.on_disk(self._recordings.start, name)
+                session.starting = self._threads.on_disk(self._recordings.start, name, mode)
         await self._has_started(session)
         return session
 
     async def _has_started(self, session: _Session) -> None:
-        if session.started is None or session.writing or session.failure:
+        if session.starting is None or session.started or session.failure:
             return
         try:
-            recording = await asyncio.shield(session.started)
+            started = await asyncio.shield(session.starting)
         except RecorderError as error:
             self._fail_session(session, error)
-        else:
-            session.writing = session.writing or Writing(recording, self._threads)  # several may have waited
+            return
+        if session.started is None:  # several may have waited
+            session.started = started
+            session.writing = Writing(started.recording, self._threads) if started.recording else None
 
-    async def _control(self, name: str, method: str) -> http.Response:
-        """`PUT /~NAME` starts a session, `GET` tells how it stands, `DELETE` stops it and tells what it came to."""
+    async def _control(self, name: str, method: str, mode: Mode | None) -> http.Response:
+        """`PUT /~NAME` starts a session, `GET` tells how it stands, `DELETE` stops it and tells what it came to.
+
+        `mode`: of a session that is not in the recorder's own.
+        """
         assert self._recordings is not None
         if method == "PUT":
-            await self._start(name)
+            found = (await self._start(name, mode)).started
+            if found and mode not in (None, Mode.ONCE, found.mode):
+                words = f"expected session {name} in mode {mode}, found it in mode {found.mode}"
+                return wire.refusal(words, status=409)
         session = self._sessions.get(name)
         if session is None:
             return wire.refusal(f"expected a session that has been started, found none named {name!r}", status=404)
@@ -345,8 +425,8 @@ class RecordAddon:
         if method == "DELETE":
             summary = await self._end(session)
             return wire.json_answer(summary.as_json()) if summary else wire.refusal(self._amiss(session) or "")
-        assert session.writing is not None
-        return wire.json_answer(session.writing.summary.as_json())
+        assert session.started is not None
+        return wire.json_answer(session.started.summary.as_json())
 
     async def _end(self, session: _Session) -> Summary | None:
         """Let its streams finish, write what is left of them as incomplete, put the cassette in order.
@@ -377,6 +457,7 @@ class RecordAddon:
         finally:
             self._sessions.pop(session.name, None)
         if summary is not None:
+            self._receipts += [summary.receipt] if summary.receipt else []
             self._on_stopped(summary)
         return summary
 
@@ -384,7 +465,8 @@ class RecordAddon:
         deadline = time.monotonic() + grace
         while time.monotonic() < deadline:
             writing = session.writing is not None and session.writing.pending
-            if not writing and all(exchange.session is not session for exchange in self._under_way.values()):
+            under_way = any(exchange.session is session for exchange in self._under_way.values())
+            if not (writing or under_way or any(map(_is_playing, session.playing))):
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), 0.02)
@@ -466,10 +548,19 @@ class RecordAddon:
             self._leave()
 
     def _leave(self) -> None:
-        """In mitmdump a failed session can end the process with status 1 in no other way."""
-        if self.failure and self._in_mitmdump:
+        """In mitmdump a session that failed, or a replay that fell short, can end it with status 1 in no other way."""
+        if self._in_mitmdump and (self._falls_short() or self.failure):
             sys.exit(1)
         logging.getLogger("mitmproxy").removeHandler(self._own_errors)
+
+    def _falls_short(self) -> bool:
+        """Write the receipts, and tell whether the replay came to less than was demanded."""
+        demands = mitmdump.demands()
+        try:
+            demands.write(self._receipts)
+        except RecorderError as error:
+            self.fail(error)
+        return bool(demands.status(self._receipts))
 
     async def _stop(self, recordings: Recordings) -> None:
         self._stopping = True
@@ -486,34 +577,24 @@ _NO_SESSION = (
 )
 
 
-def _from_options() -> Settings:
-    options = ctx.options
-    return Settings(
-        session=check_name(options.session or name_for(time.time())),
-        cassette_dir=Path(options.cassette_dir),
-        hosts=setting.parse_hosts(options.record_hosts),
-        layout=setting.parse_layout(options.layout),
-        keep_headers=setting.parse_headers(options.keep_headers),
-        allow_opaque=options.allow_opaque,
-        rules=nearest(Path.cwd()).rules,  # a rule that keeps a secret out holds however the recorder is started
-    )
-
-
-def _configure_mitmdump(settings: Settings) -> None:
-    """Open the recorded hosts only, make an unreachable one an ordinary 502, and leave it to us to say what passed; the
-    user's own choices stand."""
-    options = ctx.options
-    if not options.allow_hosts and not options.ignore_hosts:
-        options.update(allow_hosts=[host.pattern for host in settings.hosts])
-    if not options.has_changed("connection_strategy"):
-        options.update(connection_strategy="lazy")
-    if "flow_detail" in options and not options.has_changed("flow_detail"):
-        # mitmdump's own lines show URLs as they were sent, keys and all.
-        options.update(flow_detail=0)
-
-
 def _log_recorded(recorded: Recorded) -> None:
     logger.info("recorded %s", recorded.line())
+
+
+def _log_replayed(answer: Answer) -> None:
+    logger.info("%s", answer.line())
+
+
+def _answer(flow: http.HTTPFlow, response: http.Response) -> None:
+    """Answer in the upstream's place."""
+    if flow.request.method == "HEAD":
+        response.raw_content = b""  # its length stays told; mitmproxy would send the body
+    flow.response = response
+    flow.metadata[_ANSWERED] = True
+
+
+def _is_playing(flow: http.HTTPFlow) -> bool:
+    return flow.live and flow.client_conn.state is not ConnectionState.CLOSED
 
 
 def _log_summary(summary: Summary) -> None:

@@ -21,6 +21,8 @@ from recorder.session import check_name
 from recorder.settings import Host, parse_host
 
 SESSION_HEADER = "X-Recorder-Session"
+MODE_HEADER = "X-Recorder-Mode"
+"""Of a `PUT /~NAME`: the mode that the session is started in."""
 _USER_HEADER = "Proxy-Authorization"
 _PORTS = {"https": 443, "http": 80}
 
