@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,15 @@ from tests.e2e.sockets import (
 )
 
 CHAT = "/api/v1/chat/completions"
+HEADERS = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
+MODEL = "x-ai/grok-code-fast-1"
 MILLISECOND = 1_000_000
 FRAMES = tuple(f'data: {{"choices":[{{"delta":{{"content":"{number}"}}}}]}}\n\n'.encode() for number in range(5))
 STREAM = b"".join(FRAMES) + b"data: [DONE]\n\n"
 
 
 def said(text: str, **more: Any) -> bytes:
-    return json.dumps({"model": "m", "messages": [{"role": "user", "content": text}], **more}).encode()
+    return json.dumps({"model": MODEL, "messages": [{"role": "user", "content": text}], **more}).encode()
 
 
 def exchange(text: str, answer: bytes = STREAM, *, kind: str = "text/event-stream", code: int = 200) -> Interaction:
@@ -71,7 +73,7 @@ def write(folder: Path, *recorded: Interaction, name: str = "session") -> Path:
 
 
 def ask(client: Any, text: str, headers: dict[str, str] | None = None) -> Answer:
-    given: Answer = client.ask("POST", CHAT, said(text), {"Content-Type": "application/json", **(headers or {})})
+    given: Answer = client.ask("POST", CHAT, said(text), {**HEADERS, **(headers or {})})
     return given
 
 
@@ -183,9 +185,15 @@ def test_200_requests_at_once_in_any_order_get_their_own_answers_twice_over(star
     for round_ in range(2):
         order = list(range(200))
         random.Random(round_).shuffle(order)
-        with proxy_http2(recorder) as client:
-            streams = [client.send("POST", CHAT, said(texts[number])) for number in order]
-            got = dict(zip(order, client.receive(*streams), strict=True))
+        got: dict[int, Answer] = {}
+        with ExitStack() as stack:  # HTTP/2 has a hundred streams on a connection
+            clients = [stack.enter_context(proxy_http2(recorder)) for _ in range(4)]
+            sent = [
+                [client.send("POST", CHAT, said(texts[at]), HEADERS) for at in order[place::4]]
+                for place, client in enumerate(clients)
+            ]
+            for place, client in enumerate(clients):
+                got |= zip(order[place::4], client.receive(*sent[place]), strict=True)
         assert all(got[number].body == answers[number] for number in range(40, 200))
         assert sorted(answers[:40]) == sorted(got[number].body for number in range(40))
     assert 0 == recorder.stop()
@@ -234,7 +242,7 @@ def test_a_miss_is_explained_to_the_client_in_the_log_and_in_the_receipt(tmp_pat
         client = openai.OpenAI(api_key=KEY, base_url=recorder.base_url)
         with pytest.raises(openai.NotFoundError) as caught, client:
             client.chat.completions.create(
-                model="m", messages=[{"role": "user", "content": f"the weather in Rome, please, with {KEY}"}]
+                model=MODEL, messages=[{"role": "user", "content": f"the weather in Rome, please, with {KEY}"}]
             )
         explained = 'messages[0].content: "…Florence, please" ≠ "…Rome, please, with [REDACTED]"'
         assert explained in str(caught.value)
@@ -268,7 +276,7 @@ def test_a_session_without_a_cassette_says_so(tmp_path: Path, certs: Path) -> No
 def test_once_records_and_then_replays_the_same(start_recorder: Launcher, upstream: Upstream) -> None:
     first = start_recorder("--mode", "once")
     with proxy_http1(first) as client:
-        recorded = ask(client, "hi", {"Authorization": f"Bearer {KEY}"})
+        recorded = ask(client, "hi")
     assert 0 == first.stop()
     before = upstream.log().connections
     second = start_recorder("--mode", "once", "--strict")
@@ -443,7 +451,7 @@ def test_run_ends_with_the_commands_status_or_with_1(
     program.write_text(
         "import json, os, httpx\n"
         "def ask(text):\n"
-        f"    body = {{'model': 'm', 'messages': [{{'role': 'user', 'content': text}}]}}\n"
+        f"    body = {{'model': {MODEL!r}, 'messages': [{{'role': 'user', 'content': text}}]}}\n"
         "    print(httpx.post(os.environ['OPENROUTER_BASE_URL'] + '/chat/completions', json=body).status_code)\n"
         f"{script}\n"
     )
