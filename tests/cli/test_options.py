@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,34 @@ from recorder import config
 from recorder.cassette import CHARM, SEED
 from recorder.cli import options
 from recorder.cli import recorder as group
-from recorder.cli.options import option, recording_options, session_option, settings_from
+from recorder.cli.options import (
+    mode_option,
+    option,
+    recording_options,
+    replaying_options,
+    session_option,
+    settings_from,
+)
 from recorder.errors import UsageError
-from recorder.settings import ConnectTo, Host, Settings
+from recorder.faults import parse_fault
+from recorder.match import DEFAULT, parse_criteria
+from recorder.pacing import INSTANT, Pace
+from recorder.playback import Reuse
+from recorder.settings import ConnectTo, Host, Mode, OnMiss, Settings
 
 _seen: list[Settings] = []
+_demanded: list[tuple[Path | None, bool]] = []
 
 
 @click.command()
 @session_option(required=True)
+@mode_option()
 @recording_options
 @option("--port", type=click.IntRange(0, 65535), default=8080)
 @option("--base-url-port", type=click.IntRange(0, 65535), default=8081)
-def show(**values: Any) -> None:
+@replaying_options
+def show(*, receipt: Path | None, strict: bool, **values: Any) -> None:
+    _demanded[:] = [(receipt, strict)]
     _seen.append(settings_from(**values))
 
 
@@ -102,6 +118,62 @@ CASES = {
         file=("file.pem", Path("HERE/file.pem")),
     ),
     "grace": Case(field="grace", default=5.0, flag=(["1.5"], 1.5), env=("2", 2.0), file=(0, 0.0)),
+    "mode": Case(
+        field="mode",
+        default=Mode.RECORD,
+        flag=(["replay"], Mode.REPLAY),
+        env=("once", Mode.ONCE),
+        file=("new-episodes", Mode.NEW_EPISODES),
+    ),
+    "match": Case(
+        field="playing.criteria",
+        default=DEFAULT,
+        flag=(["method,path", "header:X-A"], parse_criteria(["method,path,header:X-A"])),
+        env=("url,query body", parse_criteria(["url,query,body"])),
+        file=(["method", "raw-body"], parse_criteria(["method,raw-body"])),
+    ),
+    "ignore-json": Case(
+        field="playing.criteria",
+        default=DEFAULT,
+        flag=(["$.a.b", "$.c[*].d"], parse_criteria([], ["$.a.b", "$.c[*].d"])),
+        env=("$.e $.f", parse_criteria([], ["$.e", "$.f"])),
+        file=(["$.g", "$.h"], parse_criteria([], ["$.g", "$.h"])),
+    ),
+    "reuse": Case(
+        field="playing.reuse",
+        default=Reuse.NONE,
+        flag=(["last"], Reuse.LAST),
+        env=("all", Reuse.ALL),
+        file=("last", Reuse.LAST),
+    ),
+    "on-miss": Case(
+        field="playing.on_miss",
+        default=OnMiss.ERROR,
+        flag=(["forward"], OnMiss.FORWARD),
+        env=("record", OnMiss.RECORD),
+        file=("forward", OnMiss.FORWARD),
+    ),
+    "speed": Case(
+        field="playing.pace",
+        default=INSTANT,
+        flag=(["recorded"], Pace(speed=1.0)),
+        env=("2x", Pace(speed=2.0)),
+        file=("0.5x", Pace(speed=0.5)),
+    ),
+    "tokens-per-second": Case(
+        field="playing.pace",
+        default=INSTANT,
+        flag=(["10"], Pace(tokens=10.0)),
+        env=("20", Pace(tokens=20.0)),
+        file=(30, Pace(tokens=30.0)),
+    ),
+    "fault": Case(
+        field="playing.faults",
+        default=(),
+        flag=(["reset", "cut:after=3"], (parse_fault("reset"), parse_fault("cut:after=3"))),
+        env=("reset status:429,retry-after=1", (parse_fault("reset"), parse_fault("status:429,retry-after=1"))),
+        file=(["reset", "status:500"], (parse_fault("reset"), parse_fault("status:500"))),
+    ),
     "session": Case(
         field="session", default=None, flag=(["by/flag"], "by/flag"), env=("by/env", "by/env"), file=("f", "f")
     ),
@@ -109,7 +181,7 @@ CASES = {
 
 
 def test_no_option_is_left_out() -> None:
-    flags = {"base-url", "detach", "allow-opaque"}
+    flags = {"base-url", "detach", "allow-opaque", "timing", "strict", "receipt"}
     assert set(config.KEYS) - flags == set(CASES)
 
 
@@ -123,13 +195,17 @@ def test_flag_before_environment_before_file_before_default(
     session = key != "session"
 
     if session:
-        assert case.default == getattr(told(), case.field)
+        assert case.default == the(case.field, told())
     (place / "recorder.toml").write_text(f"{key} = {json.dumps(case.file[0])}\n")
-    assert within(place, case.file[1]) == getattr(fresh(session=session), case.field)
+    assert within(place, case.file[1]) == the(case.field, fresh(session=session))
     monkeypatch.setenv(f"RECORDER_{key.replace('-', '_').upper()}", case.env[0])
-    assert case.env[1] == getattr(told(session=session), case.field)
+    assert case.env[1] == the(case.field, told(session=session))
     flags = [part for text in case.flag[0] for part in (f"--{key}", text)]
-    assert case.flag[1] == getattr(told(*flags, session=session), case.field)
+    assert case.flag[1] == the(case.field, told(*flags, session=session))
+
+
+def the(field: str, settings: Settings) -> Any:
+    return attrgetter(field)(settings)
 
 
 def fresh(*flags: str, session: bool = True) -> Settings:
@@ -273,3 +349,32 @@ def test_a_checkout_keeps_its_ca_and_an_installation_the_users_folder(
     assert installed == options.default_certs()
     (tmp_path / "certs" / ".gitkeep").touch()
     assert tmp_path / "certs" == options.default_certs()
+
+
+def test_the_receipt_of_a_file_stands_beside_it(place: Path) -> None:
+    told()
+    assert [(None, False)] == _demanded
+    (place / "recorder.toml").write_text("receipt = 'receipt.json'\nstrict = true\n")
+    fresh()
+    assert [(place / "receipt.json", True)] == _demanded
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--mode", "rewind"),
+        ("--match", "everything"),
+        ("--ignore-json", "a.b"),
+        ("--reuse", "some"),
+        ("--on-miss", "shrug"),
+        ("--speed", "fast"),
+        ("--tokens-per-second", "0"),
+        ("--tokens-per-second", "5", "--speed", "2x"),
+        ("--fault", "burn"),
+    ],
+)
+def test_what_replaying_cannot_use_is_refused(flags: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError) as caught:
+        told(*flags)
+    assert "\n" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import ssl
@@ -21,6 +22,7 @@ from tests.e2e.processes import PATIENCE, ROOT, clean_environment, wait_for
 from tests.e2e.sockets import KEY, Http1, Http2, dialled, tunnelled
 
 ADDON = str(ROOT / "addons" / "record.py")
+REPLAY = str(ROOT / "addons" / "replay.py")
 MITMDUMP = str(Path(sys.executable).with_name("mitmdump"))
 CHAT = "/api/v1/chat/completions"
 QUESTION = (
@@ -229,3 +231,41 @@ def test_a_client_that_does_not_trust_mitmdump_s_ca_is_told_of(mitmdump: Mitmdum
         ):
             pass
         wait_for("the hint", lambda: "does not trust the recorder's CA for localhost" in mitmdump.log)
+
+
+# Replay
+
+
+def test_it_replays_a_whole_conversation_when_the_server_is_gone(mitmdump: Mitmdump) -> None:
+    with start(seed="7") as upstream:
+        told = trusting(upstream)
+        with mitmdump.serving("-s", ADDON, session="chat", **told) as port:
+            converse(mitmdump, port, upstream)
+    options = {**told, "session": "chat", "strict": "true", "receipt": "receipt.json"}
+    with mitmdump.serving("-s", REPLAY, **options) as port:
+        converse(mitmdump, port, upstream)
+    [receipt] = json.loads((mitmdump.folder / "receipt.json").read_text())["receipts"]
+    assert (CONVERSED, [], [], 0) == (
+        receipt["served"],
+        receipt["missed"],
+        receipt["never_played"],
+        receipt["upstream_connections"],
+    )
+
+
+def test_a_strict_replay_that_misses_ends_with_1(mitmdump: Mitmdump) -> None:
+    with (
+        pytest.raises(AssertionError, match="1 missed"),
+        mitmdump.serving("-s", REPLAY, session="none", strict="true", record_hosts="localhost") as port,
+        tunnelled(port, mitmdump.ca, host="localhost") as link,
+    ):
+        assert 404 == Http1(link, authority="localhost").ask("GET", "/api/v1/models").status
+    assert "no such cassette" in mitmdump.log
+
+
+def test_replay_wants_the_name_of_a_session(mitmdump: Mitmdump) -> None:
+    ended = mitmdump.run("-s", REPLAY)
+    assert (2, "replay: expected the name of a session to replay, found none; add --set session=NAME") == (
+        ended.returncode,
+        ended.stderr.strip(),
+    )

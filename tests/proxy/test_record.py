@@ -132,7 +132,8 @@ def make(folder: Path, **changes: Any) -> Bench:
     told: list[Recorded] = []
     stopped: list[Summary] = []
     addon = RecordAddon(settings, recordings, on_recorded=told.append, on_stopped=stopped.append)
-    recording = recordings._started[settings.session]
+    recording = recordings._started[settings.session].recording
+    assert recording is not None
     return Bench(addon=addon, recordings=recordings, recording=recording, settings=settings, told=told, stopped=stopped)
 
 
