@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 
 from recorder.errors import UsageError
 
-if (
-    TYPE_CHECKING
-):  # every command has settings; few need the format, the scrubber or the matcher, which take longest to load
+if TYPE_CHECKING:  # every command has settings; few need the format, the scrubber or the matcher, which load longest
     from recorder.cassette import Layout
     from recorder.playing import Playing
     from recorder.scrub import Rule

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 import logging
 import os
 import secrets
@@ -19,8 +18,8 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from recorder import environment, wording
+from recorder.demands import NO_DEMANDS, Demands
 from recorder.errors import RecorderError
-from recorder.playback import Receipt
 from recorder.recording import Recorded, Summary
 from recorder.recordings import Recordings
 from recorder.replaying import Answer
@@ -32,31 +31,6 @@ if TYPE_CHECKING:
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Meanwhile = Callable[["Proxy", asyncio.Task[None], "Doors"], Awaitable[int]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demands:
-    """What a replay has to come up to, else the exit status is 1. `receipt`: the file that it is written to, as JSON.
-
-    `no_miss`: every request was answered. `strict`: and every interaction was played.
-    """
-
-    receipt: Path | None = None
-    no_miss: bool = False
-    strict: bool = False
-
-    def status(self, receipts: list[Receipt]) -> int:
-        missed = (self.no_miss or self.strict) and any(receipt.missed for receipt in receipts)
-        return 1 if missed or (self.strict and any(receipt.never_played for receipt in receipts)) else 0
-
-    def write(self, receipts: list[Receipt]) -> None:
-        if self.receipt is None:
-            return
-        text = json.dumps({"receipts": [receipt.as_json() for receipt in receipts]}, indent=2, ensure_ascii=False)
-        try:
-            self.receipt.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            raise RecorderError(f"expected to write the receipt to {self.receipt}, found {error.strerror}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +48,7 @@ class Job:
     on_stopped: Callable[[Summary], None]
     on_replayed: Callable[[Answer], None] = lambda _: None
     log: str = ""
-    demands: Demands = Demands()
+    demands: Demands = NO_DEMANDS
 
 
 def serve(job: Job) -> int:

@@ -14,7 +14,6 @@ import click
 
 from recorder import environment
 from recorder.cli import foreground
-from recorder.cli.foreground import Demands
 from recorder.cli.options import (
     mode_option,
     option,
@@ -23,6 +22,7 @@ from recorder.cli.options import (
     session_option,
     settings_from,
 )
+from recorder.demands import Demands
 from recorder.errors import RecorderError, UsageError
 from recorder.recording import Recorded
 from recorder.settings import Settings

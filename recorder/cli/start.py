@@ -14,7 +14,6 @@ import click
 
 import recorder
 from recorder.cli import foreground
-from recorder.cli.foreground import Demands
 from recorder.cli.options import (
     F,
     mode_option,
@@ -24,6 +23,7 @@ from recorder.cli.options import (
     session_option,
     settings_from,
 )
+from recorder.demands import Demands
 from recorder.errors import RecorderError
 from recorder.recording import Recorded
 from recorder.session import SUFFIX, cassette_path, make_private, running, state_folder

@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 
 COMMANDS = [
     "start",
+    "replay",
     "run",
     "stop",
     "status",

@@ -29,7 +29,8 @@ from recorder.faults import parse_fault
 from recorder.match import DEFAULT, parse_criteria
 from recorder.pacing import INSTANT, Pace
 from recorder.playback import Reuse
-from recorder.settings import ConnectTo, Host, Mode, OnMiss, Settings
+from recorder.playing import OnMiss, Playing
+from recorder.settings import ConnectTo, Host, Mode, Settings
 
 _seen: list[Settings] = []
 _demanded: list[tuple[Path | None, bool]] = []
@@ -231,7 +232,7 @@ def test_a_file_has_several_values_as_a_list_or_in_one_text(key: str, place: Pat
 def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOST", "LAYOUT", "PORT", "CASSETTE_DIR"):
         monkeypatch.setenv(f"RECORDER_{name}", "")
-    assert told("--certs", "c") == Settings(session="s", certs=Path("c"))
+    assert told("--certs", "c") == Settings(session="s", certs=Path("c"), playing=Playing())
 
 
 def test_pyproject_has_a_table_of_its_own(place: Path) -> None:

@@ -72,8 +72,8 @@ def write(folder: Path, *recorded: Interaction, name: str = "session") -> Path:
     return path
 
 
-def ask(client: Any, text: str, headers: dict[str, str] | None = None) -> Answer:
-    given: Answer = client.ask("POST", CHAT, said(text), {**HEADERS, **(headers or {})})
+def ask(client: Any, text: str, headers: dict[str, str] | None = None, **more: Any) -> Answer:
+    given: Answer = client.ask("POST", CHAT, said(text, **more), {**HEADERS, **(headers or {})})
     return given
 
 
@@ -344,16 +344,17 @@ def test_at_recorded_speed_each_chunk_comes_when_it_came(start_recorder: Launche
     sim = "chunks=30, pace-ms=20, delay-ms=40"
     first = start_recorder("--timing")
     with proxy_http1(first) as client:
-        recorded = ask(client, "hi", {"X-Sim": sim})
+        recorded = ask(client, "hi", {"X-Sim": sim}, stream=True)
     assert 0 == first.stop()
     (line,) = (start_recorder.cassettes / "session.timing.jsonl").read_text().splitlines()
     times = json.loads(line)
+    assert len(times["chunks"]) > 30
     second = start_recorder("--mode", "replay", "--speed", "recorded", "--reuse", "all")
     late = []
     for way in (proxy_http1, proxy_http2):
         with way(second) as client:
             began = time.monotonic_ns()
-            replayed = ask(client, "hi")
+            replayed = ask(client, "hi", stream=True)
         assert recorded.body == replayed.body
         size = 0
         for at, length in times["chunks"]:
