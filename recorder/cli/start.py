@@ -68,7 +68,7 @@ def start_command(*, detach: bool, log: str, receipt: Path | None, strict: bool,
 @_door_options
 @replaying_options
 def replay_command(*, detach: bool, log: str, receipt: Path | None, strict: bool, **values: Any) -> int:
-    """Replay a session until Ctrl-C or `recorder stop`, without the network."""
+    """Replay a session, without the network, until Ctrl-C or `recorder stop`."""
     settings = settings_from(mode=Mode.REPLAY, **values)
     assert settings.session is not None
     path = cassette_path(settings.cassette_dir, settings.session)

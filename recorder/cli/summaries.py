@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 SUMMARIES: Mapping[str, str] = {
     "start": "Record a session until Ctrl-C or `recorder stop`.",
-    "replay": "Replay a session until Ctrl-C or `recorder stop`, without the network.",
+    "replay": "Replay a session, without the network.",
     "run": "Record or replay what one command does, with its environment set.",
     "stop": "Stop a running session in order, and wait until it has.",
     "status": "Show the sessions that are being recorded now.",

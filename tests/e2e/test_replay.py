@@ -340,6 +340,26 @@ def test_a_session_may_be_in_another_mode_than_the_recorder(start_recorder: Laun
 # Time
 
 
+@contextmanager
+def measuring(oversleeping: list[float]) -> Iterator[None]:
+    """By how many milliseconds a sleep of 20 is too long, meanwhile."""
+    over = threading.Event()
+
+    def sleep() -> None:
+        while not over.is_set():
+            began = time.monotonic()
+            time.sleep(0.02)
+            oversleeping.append((time.monotonic() - began - 0.02) * 1000)
+
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def test_at_recorded_speed_each_chunk_comes_when_it_came(start_recorder: Launcher) -> None:
     sim = "chunks=30, pace-ms=20, delay-ms=40"
     first = start_recorder("--timing")
@@ -351,8 +371,9 @@ def test_at_recorded_speed_each_chunk_comes_when_it_came(start_recorder: Launche
     assert len(times["chunks"]) > 30
     second = start_recorder("--mode", "replay", "--speed", "recorded", "--reuse", "all")
     late = []
+    oversleeping: list[float] = []
     for way in (proxy_http1, proxy_http2):
-        with way(second) as client:
+        with way(second) as client, measuring(oversleeping):
             began = time.monotonic_ns()
             replayed = ask(client, "hi", stream=True)
         assert recorded.body == replayed.body
@@ -360,7 +381,8 @@ def test_at_recorded_speed_each_chunk_comes_when_it_came(start_recorder: Launche
         for at, length in times["chunks"]:
             size += length
             late.append(abs(replayed.when(size) - began - at) / MILLISECOND)
-    assert statistics.median(late) < 10
+    # A machine that has other work is late by itself: by as much as this process, and the recorder before it, waits.
+    assert statistics.median(late) < 10 + 2 * statistics.median(oversleeping)
 
 
 def test_faster_than_recorded_and_so_many_tokens_a_second(tmp_path: Path, certs: Path) -> None:
