@@ -105,10 +105,12 @@ class Bench:
 
     def command(self, name: str, proxy: int, plain: int) -> list[str]:
         host, upstream_ca = f"localhost:{self.upstream}", self.folder / "upstream-ca.pem"
-        if name == "recorder":
+        if name.startswith("recorder"):
             ports = ["--port", str(proxy), "--base-url-port", str(plain)]
             told = ["--host", f"https://{host}", "--certs", str(self.certs), "--upstream-ca", str(upstream_ca)]
-            start = ["start", "--session", f"bench-{proxy}"]
+            _, _, tape = name.partition(" replay ")
+            mode = ["--mode", "replay", "--reuse", "all"] if tape else []
+            start = ["start", "--session", tape or f"bench-{proxy}", *mode]
             return [sys.executable, "-m", "recorder", *start, *told, *ports]
         program = Path(sys.executable).parent / "mitmdump"
         doors = ["--mode", f"regular@127.0.0.1:{proxy}", "--mode", f"reverse:https://{host}@127.0.0.1:{plain}"]
