@@ -22,12 +22,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("pacing", "playback"),
     ("playing",),
     ("library", "report"),
-    ("store", "demands", "settings", "session", "environment", "upstream", "config"),
+    ("store", "demands", "settings", "control", "session", "environment", "upstream", "config"),
     ("catalogue",),
     ("recording", "replaying"),
     ("recordings",),
     ("proxy",),
-    ("cli",),
+    ("cli", "pytest_plugin"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
@@ -37,7 +37,8 @@ OWNERS = {
     "click": ("cli",),
     "fcntl": ("store", "session", "proxy"),
     "signal": ("catalogue", "session", "cli", "upstream"),
-    "subprocess": ("session", "cli", "upstream"),
+    "subprocess": ("session", "cli", "upstream", "pytest_plugin"),
+    "pytest": ("pytest_plugin",),
     "hypercorn": ("upstream",),
     "trustme": ("upstream",),
 }

@@ -6,7 +6,10 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +43,7 @@ _DETACH_WAIT = 30.0  # seconds; a first start without .pyc files takes about fou
 def _door_options(command: F) -> F:
     for decorate in (
         click.option("--log", "log", default="", hidden=True),
+        click.option("--until-eof", "until_eof", is_flag=True, hidden=True),
         option("--detach/--foreground", "-d", default=False, help="Run in the background.", show_default="foreground"),
         option("--base-url-port", type=_PORT, default=8081, help="Base-URL port; 0 picks a free one."),
         option("--port", type=_PORT, default=8080, help="Proxy port; 0 picks a free one."),
@@ -54,12 +58,12 @@ def _door_options(command: F) -> F:
 @recording_options
 @_door_options
 @replaying_options
-def start_command(*, detach: bool, log: str, receipt: Path | None, strict: bool, **values: Any) -> int:
+def start_command(*, detach: bool, log: str, until_eof: bool, receipt: Path | None, strict: bool, **values: Any) -> int:
     """Record a session until Ctrl-C or `recorder stop`; without --session, those that requests name."""
     settings = settings_from(**values)
     if detach:
         return _detach(settings)
-    return _foreground(settings, log, Demands(receipt=receipt, strict=strict))
+    return _foreground(settings, log, Demands(receipt=receipt, strict=strict), until_eof=until_eof)
 
 
 @click.command("replay")
@@ -67,7 +71,9 @@ def start_command(*, detach: bool, log: str, receipt: Path | None, strict: bool,
 @recording_options
 @_door_options
 @replaying_options
-def replay_command(*, detach: bool, log: str, receipt: Path | None, strict: bool, **values: Any) -> int:
+def replay_command(
+    *, detach: bool, log: str, until_eof: bool, receipt: Path | None, strict: bool, **values: Any
+) -> int:
     """Replay a session, without the network, until Ctrl-C or `recorder stop`."""
     settings = settings_from(mode=Mode.REPLAY, **values)
     assert settings.session is not None
@@ -76,16 +82,18 @@ def replay_command(*, detach: bool, log: str, receipt: Path | None, strict: bool
         raise RecorderError(f"expected a cassette at {path}, found none; `recorder list` shows what there is")
     if detach:
         return _detach(settings)
-    return _foreground(settings, log, Demands(receipt=receipt, strict=strict))
+    return _foreground(settings, log, Demands(receipt=receipt, strict=strict), until_eof=until_eof)
 
 
-def _foreground(settings: Settings, log: str, demands: Demands) -> int:
-    async def until_stopped(_proxy: Proxy, serving: asyncio.Task[None], doors: Doors) -> int:
+def _foreground(settings: Settings, log: str, demands: Demands, *, until_eof: bool) -> int:
+    async def until_stopped(proxy: Proxy, serving: asyncio.Task[None], doors: Doors) -> int:
         session = settings.session or _ANY
         path = settings.cassette_dir / f"{session}{SUFFIX}"
         foreground.say(f"{_doing(settings, str(path))}. Ctrl-C stops.\n")
         named = None if settings.session else _ANY
         foreground.say("\n".join(foreground.client_lines(doors, hosts=settings.hosts, session=named)) + "\n")
+        if until_eof:
+            _at_end_of_input(proxy.stop)
         await asyncio.wait({serving})
         return 0
 
@@ -100,6 +108,18 @@ def _foreground(settings: Settings, log: str, demands: Demands) -> int:
             demands=demands,
         )
     )
+
+
+def _at_end_of_input(stop: Callable[[], None]) -> None:
+    """Stop when nobody holds the other end of our standard input any more: with who started us, whatever ended it."""
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        with suppress(RuntimeError):  # the loop is closed: a signal was first
+            loop.call_soon_threadsafe(stop)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _doing(settings: Settings, cassette: str) -> str:

@@ -26,6 +26,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client, ConnectionState
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
+from recorder import control
 from recorder import settings as setting
 from recorder.capture import Capture, Exchange, WireRequest
 from recorder.errors import ProxyError, RecorderError, UsageError
@@ -254,7 +255,7 @@ class RecordAddon:
         assert self._settings is not None
         try:
             route = routing.take(flow, self._settings.hosts, user=self._users.get(flow.client_conn.id))
-            told = flow.request.headers.get(routing.MODE_HEADER) if route.control else None
+            told = flow.request.headers.get(control.MODE_HEADER) if route.control else None
             mode = None if told is None else setting.parse_mode(told)
         except UsageError as error:
             return wire.refusal(str(error), status=400)
@@ -573,7 +574,7 @@ class RecordAddon:
 
 _NO_SESSION = (
     "expected a request that names its session, found none: by the proxy's user (http://NAME:x@127.0.0.1:PORT), "
-    f"the path (/~NAME/…) or the header {routing.SESSION_HEADER}; or start the recorder with --session"
+    f"the path (/~NAME/…) or the header {control.SESSION_HEADER}; or start the recorder with --session"
 )
 
 

@@ -16,13 +16,11 @@ from urllib.parse import unquote
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
+from recorder.control import SESSION_HEADER
 from recorder.errors import UsageError
 from recorder.session import check_name
 from recorder.settings import Host, parse_host
 
-SESSION_HEADER = "X-Recorder-Session"
-MODE_HEADER = "X-Recorder-Mode"
-"""Of a `PUT /~NAME`: the mode that the session is started in."""
 _USER_HEADER = "Proxy-Authorization"
 _PORTS = {"https": 443, "http": 80}
 
