@@ -4,7 +4,8 @@ It never refuses anything. What is spelled in any other way is `ForeignError`, a
 into the end of the file while all is well so far is `TornError`, an interaction cut off in mid-write. What it does
 take, it takes for the same as a YAML parser would: a test holds the two against each other.
 
-Bodies are found, taken out of their indentation and checked as a whole (`search`, `split`, `translate`).
+Nearly every interaction is taken by the three patterns of `usual.py`, any other line by line, to the same result.
+Bodies are found, taken out of their indentation and checked as a whole (`find`, `split`, `translate`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _ALWAYS_IN_REQUEST, _ALWAYS_IN_RESPONSE = frozenset(ALWAYS_IN_REQUEST), frozense
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 _BLOCK_HEADER = re.compile(rb"\|([1-9]?)([-+]?)")
 _LONGEST_SIMPLE_KEY = 128
-_MOST_VALUES = 4096
+_MOST_VALUES = 4096  # of headers, to hold once
 _LONGEST_START = 64  # more than any line has before its value
 _CHUNK = 2**20
 
@@ -174,6 +175,7 @@ class DirectReader:
         return match
 
     def _usual_body(self, position: int) -> tuple[bytes, int]:
+        """The body that is spelled from `position` on, and where what follows it starts."""
         end = self._line_end(position)
         if end < 0:
             raise _UnusualError

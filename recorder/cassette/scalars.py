@@ -133,7 +133,7 @@ def _block(value: bytes, place: Place, *, separated: bool) -> bytes | None:
 def _lines(value: bytes, pad: bytes) -> bytes:
     """Indented, but for empty lines. No line ends with a space, so that `pad` before a break is all of a line."""
     text = pad + value.removesuffix(b"\n").replace(b"\n", b"\n" + pad) + b"\n"
-    return b"\n".join(text.split(pad + b"\n"))  # three times as fast as `replace`
+    return b"\n".join(text.split(pad + b"\n"))  # half as long again with `replace`
 
 
 def _separated_lines(value: bytes, pad: bytes) -> bytes:
