@@ -11,27 +11,32 @@ Trailers: mitmproxy has no place for those of HTTP/1.1, and would break with the
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from h11 import Data, EndOfMessage, ProtocolError
 from h11._readers import ChunkedReader
 from mitmproxy.proxy.layers.http import _http1
 
 
-class _Chunks(ChunkedReader):
+class _Chunks:
     """What mitmproxy reads a chunked body with, requests' and responses' alike."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._reader = ChunkedReader()  # held and not inherited from: it calls itself
         self._next: EndOfMessage | ProtocolError | None = None
+        self._read_to = -1  # how much was left in the buffer when there was nothing more to be read in it
 
     def __call__(self, buf: Any) -> Any:
         """The data of all the chunks that are there; what follows it, an end or an error, at the next call."""
+        if self._next is None and len(buf) == self._read_to:
+            return None
         last, self._next = self._next or self._read(buf), None
         pieces = []
         while isinstance(last, Data):
             pieces.append(last.data)
             last = self._read(buf)
+        if last is None:
+            self._read_to = len(buf)
         if pieces:
             self._next = last
             return Data(data=b"".join(pieces))
@@ -39,9 +44,12 @@ class _Chunks(ChunkedReader):
             raise last
         return last
 
+    def read_eof(self) -> NoReturn:
+        self._reader.read_eof()
+
     def _read(self, buf: Any) -> Data | EndOfMessage | ProtocolError | None:
         try:
-            event = super().__call__(buf)
+            event = self._reader(buf)
         except ProtocolError as error:  # what came before it is still the client's
             return error
         return EndOfMessage() if isinstance(event, EndOfMessage) else event
@@ -49,4 +57,4 @@ class _Chunks(ChunkedReader):
 
 def read_chunks_together() -> None:
     """Teach mitmproxy to; calling it twice is harmless. `test_chunks.py` holds it in place."""
-    _http1.ChunkedReader = _Chunks  # type: ignore[attr-defined] # the seam itself
+    _http1.ChunkedReader = _Chunks  # type: ignore[attr-defined, assignment, misc] # the seam itself
