@@ -57,4 +57,4 @@ class _Chunks:
 
 def read_chunks_together() -> None:
     """Teach mitmproxy to; calling it twice is harmless. `test_chunks.py` holds it in place."""
-    _http1.ChunkedReader = _Chunks  # type: ignore[attr-defined, assignment, misc] # the seam itself
+    _http1.ChunkedReader = _Chunks  # type: ignore[attr-defined, assignment] # the seam itself
