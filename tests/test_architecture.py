@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("library", "report"),
     ("store", "demands", "settings", "control", "session", "environment", "upstream", "config"),
     ("catalogue",),
-    ("recording", "replaying"),
+    ("recording", "replaying", "refreshing"),
     ("recordings",),
     ("proxy",),
     ("cli", "pytest_plugin"),

@@ -31,6 +31,7 @@ _COMMANDS: Mapping[str, str] = {
     "stats": "recorder.cli.stats",
     "diff": "recorder.cli.diff",
     "textconv": "recorder.cli.diff",
+    "refresh": "recorder.cli.refresh",
     "verify": "recorder.cli.secrets",
     "scrub": "recorder.cli.secrets",
     "demo": "recorder.cli.demo",

@@ -20,6 +20,7 @@ SUMMARIES: Mapping[str, str] = {
     "stats": "Tell tokens, cost, errors and times of sessions.",
     "diff": "Compare two cassettes by what was said in them.",
     "textconv": "Print a cassette as a conversation, for git diff.",
+    "refresh": "Send the recorded requests again, and show what has changed.",
     "verify": "Look for secrets in cassettes.",
     "scrub": "Take the secrets out of cassettes, in place.",
     "demo": "Record a conversation with a tool through each door.",

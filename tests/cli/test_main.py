@@ -28,6 +28,7 @@ COMMANDS = [
     "stats",
     "diff",
     "textconv",
+    "refresh",
     "verify",
     "scrub",
     "demo",
