@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -21,7 +21,7 @@ from recorder import loose, sse
 from recorder.capture import Exchange
 from recorder.encoding import Decoder
 from recorder.errors import BodyError
-from recorder.model import Interaction
+from recorder.model import Interaction, Response
 
 _FIRST_EVENTS = 8
 _LAST_EVENTS = 16
@@ -235,6 +235,17 @@ def time_to_first_token(exchange: Exchange) -> int | None:
         return _first_token(response.body, exchange.chunks, Decoder(_header(exchange, b"content-encoding")))
     except BodyError:
         return None
+
+
+def first_token(response: Response, chunks: Sequence[tuple[int, int]]) -> int | None:
+    """The same of a recorded response, and when each piece of it came, and its length on the wire.
+
+    None too where the body is not what came over the wire: it was compressed there, or scrubbed to another length.
+    """
+    same = not response.uncompressed and sum(size for _, size in chunks) == len(response.body)
+    if not same or not sse.is_event_stream(response.headers.first("Content-Type")):
+        return None
+    return _first_token(response.body, chunks, Decoder(""))
 
 
 def _header(exchange: Exchange, name: bytes) -> str:

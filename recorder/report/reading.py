@@ -35,9 +35,9 @@ def conversation(turns: Iterable[Turn], *, reasoning: bool = False, repeat: bool
     for place, turn in enumerate(turns):
         if place:
             yield BLANK
-        known = (0, 0) if repeat else seen.known(map(_said, turn.prompt))
+        known = (0, 0) if repeat else seen.known(map(said, turn.prompt))
         yield from _turn(turn, *known, reasoning=reasoning)
-        seen.add(map(_said, turn.messages), turn.id)
+        seen.add(map(said, turn.messages), turn.id)
 
 
 def _turn(turn: Turn, known: int, where: int, *, reasoning: bool) -> Iterator[Line]:
@@ -66,10 +66,15 @@ def head(turn: Turn) -> Iterator[Line]:
         yield line(f"{size} of {response.headers.first('Content-Type') or 'no type'}, {sent}", indent=_INDENT)
     if turn.tools:
         yield line(f"tools: {', '.join(tool.name for tool in turn.tools)}", style="faint", indent=_INDENT)
-    asked = {name: value for name, value in turn.parameters.items() if name not in _OBVIOUS}
+    asked = asked_for(turn)
     if asked:
-        told = ", ".join(f"{name} {_short(value)}" for name, value in asked.items())
-        yield line(told, style="faint", indent=_INDENT)
+        yield line(asked, style="faint", indent=_INDENT)
+
+
+def asked_for(turn: Turn) -> str:
+    """The parameters that say how to answer, in a line."""
+    told = ((name, value) for name, value in turn.parameters.items() if name not in _OBVIOUS)
+    return ", ".join(f"{name} {_short(value)}" for name, value in told)
 
 
 def _short(value: Any) -> str:
@@ -80,7 +85,7 @@ def _short(value: Any) -> str:
 # --- messages
 
 
-def _said(message: Message) -> tuple[Any, ...]:
+def said(message: Message) -> tuple[Any, ...]:
     """A message without what programs leave out or spell anew when they send it back: thoughts, spaces in arguments."""
     calls = tuple((call.id, call.name, loose.dumps(call.parsed)) for call in message.tool_calls)
     other = tuple(part for part in message.parts if isinstance(part, ToolResult | Attachment))
@@ -108,15 +113,15 @@ def _part(part: Part, *, reasoning: bool) -> Iterator[Line]:
             yield line(
                 "calls ", Span(text=part.name, style="call"), Span(text=_id(part.id), style="faint"), indent=_DEEPER
             )
-            yield from lines(_arguments(part), indent=_DEEPER + 2)
+            yield from lines(arguments(part), indent=_DEEPER + 2)
         case ToolResult():
             told = "failed" if part.failed else "result"
             name = Span(text=f" {part.name}" if part.name else "", style="call")
             style = Span(text=told, style="bad" if part.failed else "")
             yield line(style, name, Span(text=_id(part.id), style="faint"), indent=_DEEPER)
-            yield from lines(_pretty(part.text), indent=_DEEPER + 2)
+            yield from lines(pretty(part.text), indent=_DEEPER + 2)
         case Attachment():
-            yield line(_attached(part), style="faint", indent=_DEEPER)
+            yield line(attached(part), style="faint", indent=_DEEPER)
 
 
 def _id(its_id: str) -> str:
@@ -133,17 +138,17 @@ def _thoughts(part: Reasoning, *, unfolded: bool) -> Iterator[Line]:
     yield line(f"reasoning: {', '.join(filter(None, (length, sealed)))}", style="faint", indent=_DEEPER)
 
 
-def _arguments(call: ToolCall) -> str:
-    return _pretty(call.arguments) if call.arguments else "(no arguments)"
+def arguments(call: ToolCall) -> str:
+    return pretty(call.arguments) if call.arguments else "(no arguments)"
 
 
-def _pretty(text: str) -> str:
+def pretty(text: str) -> str:
     """JSON with its levels indented; anything else as it is."""
     value = loose.loads(text.encode(errors="surrogatepass"))
     return text if value is None else loose.dumps(value, indent=2)
 
 
-def _attached(part: Attachment) -> str:
+def attached(part: Attachment) -> str:
     size = "" if part.size is None else wording.size(part.size)
     return ", ".join(filter(None, (part.kind, part.media_type, part.name, part.url, size)))
 
