@@ -29,6 +29,7 @@ _COMMANDS: Mapping[str, str] = {
     "ca": "recorder.cli.ca",
     "show": "recorder.cli.show",
     "stats": "recorder.cli.stats",
+    "report": "recorder.cli.report",
     "diff": "recorder.cli.diff",
     "textconv": "recorder.cli.diff",
     "refresh": "recorder.cli.refresh",

@@ -1,0 +1,70 @@
+"""One cassette as a page: `report`."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+
+import click
+
+from recorder import session, timing, wording
+from recorder import settings as setting
+from recorder.cli import named, output
+from recorder.cli.options import option
+from recorder.errors import RecorderError, UsageError
+from recorder.report import page
+
+_PAGE = ".html"
+
+
+@click.command("report")
+@click.argument("name")
+@option(
+    "--cassette-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=setting.DEFAULT_CASSETTE_DIR,
+    help="Folder of the cassettes.",
+)
+@click.option(
+    "--output",
+    "-o",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Where to write the page; - is standard output.  [default: the session's name with .html, here]",
+)
+@click.option("--open", "opened", is_flag=True, help="Open it in a browser.")
+def report_command(*, name: str, cassette_dir: Path, target: Path | None, opened: bool) -> None:
+    """Write session NAME, or a cassette's file, as one HTML page that needs no network.
+
+    It shows the interactions over time, tokens and cost, and the conversation, with a search.
+    """
+    path = named.find(name, cassette_dir)
+    target = Path(f"{path.stem}{_PAGE}") if target is None else target
+    piped = str(target) == "-"
+    if piped and opened:
+        raise UsageError("expected a file for --open, found standard output")
+    if target.suffix == session.SUFFIX or target.resolve() == path.resolve():
+        raise UsageError(f"expected a name such as {path.stem}{_PAGE} for the page, found a cassette's: {target}")
+    turns, damage = named.read(path)
+    times = path.with_suffix(timing.SUFFIX)
+    timings = timing.of((turn.interaction for turn in turns), times.read_bytes()) if times.is_file() else ()
+    made = page.render(turns, name=_title(path, cassette_dir), timings=timings, damage=str(damage or ""))
+    if piped:
+        output.write([made])
+    else:
+        size = target.write_bytes(made.encode())
+        click.echo(
+            f"{wording.printable(str(target))}: {wording.count(len(turns), 'interaction')}, {wording.size(size)}"
+        )
+    if opened and not webbrowser.open(target.resolve().as_uri()):
+        raise RecorderError(f"expected a browser to open {target}, found none")
+    if damage is not None:
+        raise damage
+
+
+def _title(path: Path, folder: Path) -> str:
+    """The session's name; the file's where it is none of the folder's."""
+    try:
+        return path.resolve().relative_to(folder.resolve()).with_suffix("").as_posix()
+    except ValueError:
+        return path.name

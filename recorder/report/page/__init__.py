@@ -1,0 +1,10 @@
+"""Turns as one HTML page that needs nothing but itself: no network, and nothing that a cassette holds is more than text.
+
+`markup` is the only way into the page, and escapes; `clock` says what is known of time; `charts` draws; `talk` has the
+conversation. `assets` holds the style, the script and the frame. The page's own policy lets a browser run and apply
+these two, by their digests, and load nothing.
+"""
+
+from recorder.report.page.document import render
+
+__all__ = ["render"]
