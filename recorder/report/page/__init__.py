@@ -1,4 +1,4 @@
-"""Turns as one HTML page that needs nothing but itself: no network, and nothing that a cassette holds is more than text.
+"""Turns as one HTML page that needs nothing but itself. What a cassette holds is text in it, and nothing more.
 
 `markup` is the only way into the page, and escapes; `clock` says what is known of time; `charts` draws; `talk` has the
 conversation. `assets` holds the style, the script and the frame. The page's own policy lets a browser run and apply

@@ -1,6 +1,6 @@
 """Pictures of numbers, in SVG: shares of the width in percent, so that they need no scale and no script.
 
-They are for the eye: each stands beside the same in words or in the table of numbers, and is hidden from screen readers.
+They are for the eye: each stands beside the same in words or in numbers, and is hidden from screen readers.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ def waterfall_row(course: Course, whole: int) -> Markup:
     return _picture(*parts, height=_ROW)
 
 
-def axis(whole: int) -> Markup:
+def axis(whole: int) -> tuple[Markup, Markup]:
     """Moments above the waterfall, and a line down from each."""
-    moments = [(moment, _share(moment, whole)) for moment in ticks(whole)]
-    labels = (
-        tag("text", wording.duration(moment) if moment else "0", x=_percent(at), y=12, dx=4) for moment, at in moments
+    moments = [(moment, _percent(_share(moment, whole))) for moment in ticks(whole)]
+    labels = (tag("text", wording.duration(moment) if moment else "0", x=at, y=13, dx=4) for moment, at in moments)
+    lines = (tag("line", x1=at, x2=at, y1="0", y2="100%") for _, at in moments)
+    return (
+        tag("svg", *labels, class_="moments", aria_hidden="true"),
+        tag("svg", *lines, class_="lines", aria_hidden="true"),
     )
-    lines = (tag("line", x1=_percent(at), x2=_percent(at), y1="0", y2="100%") for _, at in moments)
-    return tag("svg", *lines, *labels, class_="axis", aria_hidden="true")
 
 
 def pieces(course: Course) -> Markup:

@@ -118,6 +118,7 @@ def _median(spread: Spread[int]) -> str:
 
 def _waterfall(turns: Sequence[Turn], clock: Sequence[Course]) -> Markup:
     whole = max((course.start + course.end for course in clock), default=0)
+    moments, lines = charts.axis(whole)
     kept = sum(bool(course.pieces) for course in clock)
     rows = (
         tag("li", _row(turn, course, whole), class_="bad" if _failed(turn) else None)
@@ -130,7 +131,8 @@ def _waterfall(turns: Sequence[Turn], clock: Sequence[Course]) -> Markup:
         _legend(("wait", "until the headers"), ("stream", "the answer"), ("first", "first token")) if kept else None,
         tag(
             "div",
-            tag("div", charts.axis(whole), tag("ol", *rows, start=0), class_="tracks"),
+            moments,
+            tag("div", lines, tag("ol", *rows, start=0), class_="tracks"),
             class_="waterfall",
             role="region",
             tabindex=0,
@@ -155,7 +157,10 @@ def _failed(turn: Turn) -> bool:
 
 
 def _what_is_known(kept: int, count: int) -> Markup:
-    order = "A cassette does not say when an interaction began: they stand one after another, also where some ran side by side. "
+    order = (
+        "A cassette does not say when an interaction began: "
+        "they stand one after another, also where some ran side by side. "
+    )
     if kept == count:
         return join(order)
     ends = "Each bar ends" if not kept else f"{wording.count(count - kept, 'bar')} end"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.report.page.chromium import Chromium, Tab, running
+from tests.report.page.chromium import Chromium, Tab, program, running
 
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with running(tmp_path_factory.mktemp("chromium")) as browser:
+    with running(program(), tmp_path_factory.mktemp("chromium")) as browser:
         yield browser
 
 
