@@ -34,9 +34,9 @@ _PAGE = ".html"
 )
 @click.option("--open", "opened", is_flag=True, help="Open it in a browser.")
 def report_command(*, name: str, cassette_dir: Path, target: Path | None, opened: bool) -> None:
-    """Write session NAME, or a cassette's file, as one HTML page that needs no network.
+    """Write session NAME, or a cassette's file, as one HTML page.
 
-    It shows the interactions over time, tokens and cost, and the conversation, with a search.
+    It shows the interactions over time, tokens and cost, and the conversation, with a search; it needs no network.
     """
     path = named.find(name, cassette_dir)
     target = Path(f"{path.stem}{_PAGE}") if target is None else target

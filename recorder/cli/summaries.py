@@ -18,7 +18,7 @@ SUMMARIES: Mapping[str, str] = {
     "ca": "Show the CA that the proxy ends TLS with, or install it.",
     "show": "Show the conversation of session NAME, or of a cassette's file.",
     "stats": "Tell tokens, cost, errors and times of sessions.",
-    "report": "Write session NAME, or a cassette's file, as one HTML page that needs no network.",
+    "report": "Write session NAME, or a cassette's file, as one HTML page.",
     "diff": "Compare two cassettes by what was said in them.",
     "textconv": "Print a cassette as a conversation, for git diff.",
     "refresh": "Send the recorded requests again, and show what has changed.",

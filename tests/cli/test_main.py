@@ -26,6 +26,7 @@ COMMANDS = [
     "ca",
     "show",
     "stats",
+    "report",
     "diff",
     "textconv",
     "refresh",

@@ -15,6 +15,7 @@ from recorder.report.page.markup import Markup, join, tag
 _ROW = 18  # pixels: a row of the waterfall
 _PICTURE = 44  # pixels: an interaction's own pieces
 _MOST_PIECES = 160  # that can be told apart in the width of a page; more are added up
+_LAST_LABEL = 88  # percent of the width: behind it there is no room for one
 _WIDEST = 6.0  # percent of the width: a column where there are few
 
 
@@ -31,9 +32,13 @@ def waterfall_row(course: Course, whole: int) -> Markup:
 
 def axis(whole: int) -> tuple[Markup, Markup]:
     """Moments above the waterfall, and a line down from each."""
-    moments = [(moment, _percent(_share(moment, whole))) for moment in ticks(whole)]
-    labels = (tag("text", wording.duration(moment) if moment else "0", x=at, y=13, dx=4) for moment, at in moments)
-    lines = (tag("line", x1=at, x2=at, y1="0", y2="100%") for _, at in moments)
+    moments = [(moment, _share(moment, whole)) for moment in ticks(whole)]
+    labels = (
+        tag("text", wording.duration(moment) if moment else "0", x=_percent(at), y=13, dx=4)
+        for moment, at in moments
+        if at < _LAST_LABEL
+    )
+    lines = (_mark("moment", at, 0, "100%") for _, at in moments)
     return (
         tag("svg", *labels, class_="moments", aria_hidden="true"),
         tag("svg", *lines, class_="lines", aria_hidden="true"),
@@ -105,7 +110,7 @@ def _bar(style: str, left: float, width: float, top: float, height: float) -> Ma
     return tag("rect", class_=style, x=_percent(left), width=_percent(width), y=top, height=height)
 
 
-def _mark(style: str, at: float, top: float, bottom: float) -> Markup:
+def _mark(style: str, at: float, top: float, bottom: float | str) -> Markup:
     return tag("line", class_=style, x1=_percent(at), x2=_percent(at), y1=top, y2=bottom)
 
 

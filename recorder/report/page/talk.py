@@ -52,7 +52,7 @@ def articles(turns: Sequence[Turn], courses: Sequence[Course]) -> Iterator[Marku
             *_bodies(turn),
             _wire(turn),
             id=f"i{turn.id}",
-            aria_labelledby=f"h{turn.id}",
+            aria_label=f"Interaction {turn.id}: {_named_by(turn)}",
             tabindex=-1,
         )
         seen.add(map(reading.said, turn.messages), turn.id)
@@ -63,9 +63,12 @@ def articles(turns: Sequence[Turn], courses: Sequence[Course]) -> Iterator[Marku
 
 def _head(turn: Turn) -> Markup:
     number = tag("a", f"{turn.id}", href=f"#i{turn.id}", class_="number", aria_label=f"Link to interaction {turn.id}")
-    named = turn.model or f"{turn.interaction.request.method} {turn.interaction.request.url}"
     provider = tag("span", f" by {turn.provider}", class_="faint") if turn.provider else None
-    return tag("header", tag("h3", number, " ", tag("bdi", named), provider, id=f"h{turn.id}"), _status(turn))
+    return tag("header", tag("h3", number, " ", tag("bdi", _named_by(turn)), provider), _status(turn))
+
+
+def _named_by(turn: Turn) -> str:
+    return turn.model or f"{turn.interaction.request.method} {turn.interaction.request.url}"
 
 
 def _status(turn: Turn) -> Markup:
@@ -81,7 +84,8 @@ def _facts(turn: Turn, course: Course) -> Markup:
     if course.pieces:
         times.append(f"{wording.count(len(course.pieces), 'piece')} until {wording.duration(course.end)}")
     how = "streamed" if turn.streamed else "in one piece"
-    lines = [f"{request.method} {request.url}", ", ".join([how, *times]), reading.asked_for(turn)]
+    asked = f"{request.method} {request.url}" if turn.model else ""  # without one it is the heading
+    lines = [asked, ", ".join([how, *times]), reading.asked_for(turn)]
     picture = charts.pieces(course) if course.pieces else None
     return join(*(tag("p", told, class_="facts", dir="auto") for told in lines if told), picture)
 
@@ -99,7 +103,7 @@ def _tools(turn: Turn, before: dict[tuple[str, ...], int]) -> Iterator[Markup]:
     before[key] = turn.id
     names = ", ".join(tool.name for tool in turn.tools)
     inside = (join(tag("h4", tool.name), _code(text)) for tool, text in zip(turn.tools, key, strict=True))
-    yield _fold(join(f"{told}: ", _preview(names)), *inside, class_="tools")
+    yield _fold(f"{told}: {names}", *inside, class_="tools")
 
 
 def _tool_text(tool: Tool) -> str:

@@ -16,6 +16,7 @@ WEATHER = {
     "type": "function",
     "function": {"name": "weather", "description": "Weather", "parameters": {"type": "object", "properties": {}}},
 }
+ASKED = {"model": "x-ai/grok-code-fast-1", "tools": [WEATHER], "stream": True, "usage": {"include": True}}
 MS = 1_000_000
 
 HOSTILE = (
@@ -41,7 +42,7 @@ def conversation(rounds: int = 3) -> tuple[Interaction, ...]:
     ]
     made: list[Interaction] = []
     for number in range(rounds):
-        asked = {"model": "x-ai/grok-code-fast-1", "messages": list(messages), "tools": [WEATHER], "stream": True}
+        asked = {**ASKED, "messages": list(messages)}
         code, body, content_type = simulated(CHAT, asked)
         told = interaction(CHAT, asked, body, content_type=content_type, code=code)
         response = replace(told.response, duration=(300 + 170 * number) * MS)
