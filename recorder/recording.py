@@ -19,7 +19,7 @@ from recorder import gohttp, timing, usage, wording
 from recorder.capture import Exchange, WireResponse
 from recorder.model import Interaction, Request
 from recorder.playback import Receipt
-from recorder.scrub import Rule, Scrubber, environment_credentials
+from recorder.scrub import Rule, Scrubber, environment_credentials, recorded_credentials
 from recorder.session import cassette_path
 from recorder.settings import Settings
 from recorder.sse import has_terminal_frame, is_event_stream, lacks_terminal_frame
@@ -123,9 +123,15 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """An exchange that is scrubbed and rendered, and not yet on disk. `times`: a line for its times, b"" for none."""
+    """An exchange that is scrubbed and rendered, and not yet on disk. Times as in `Exchange` and `Recorded`.
 
-    exchange: Exchange
+    `times`: a line with those of its chunks, b"" for none.
+    """
+
+    began: int
+    ended: int
+    first_byte: int | None
+    first_token: int | None
     request: Request
     code: int
     rendered: Rendered
@@ -185,20 +191,56 @@ class Recording:
 
     def prepare(self, exchange: Exchange) -> Prepared:
         """Decode, scrub and render one exchange: the part that computes, and waits for nothing."""
-        self._note_unlearned(self._scrubber.learn(exchange))
+        self.learn(exchange)
         seen = gohttp.interaction(exchange, redirected=self._is_redirected(exchange), opaque=self._allow_opaque)
-        incomplete = self._text(_fault(exchange, seen))  # it may quote what could not be understood
+        return self._prepared(
+            seen,
+            incomplete=self._text(_fault(exchange, seen)),  # it may quote what could not be understood
+            began=exchange.began,
+            ended=exchange.ended,
+            first_byte=exchange.duration if exchange.response else None,
+            first_token=usage.time_to_first_token(exchange),
+            times=_timing(exchange) if self._timing else None,
+        )
+
+    def learn(self, found: Exchange | Interaction) -> None:
+        """Learn the credentials of what is to be recorded; where many come at once, all of them first."""
+        if isinstance(found, Interaction):
+            self._note_unlearned(self._scrubber.learn_all(recorded_credentials(found)))
+        else:
+            self._note_unlearned(self._scrubber.learn(found))
+
+    def adopt(self, interaction: Interaction, *, began: int) -> Prepared:
+        """Scrub and render an interaction that another recorder wrote. `began`: nanoseconds since the epoch."""
+        self.learn(interaction)
+        waited = max(0, interaction.response.duration)
+        return self._prepared(interaction, began=began, ended=waited, first_byte=waited)
+
+    def _prepared(
+        self,
+        seen: Interaction,
+        *,
+        began: int,
+        ended: int,
+        first_byte: int | None,
+        first_token: int | None = None,
+        incomplete: str = "",
+        times: Timing | None = None,
+    ) -> Prepared:
         clean = self._scrubber.scrub(seen)
         rendered = self._store.render(clean, incomplete=bool(incomplete))
         self._scrubber.check(clean, rendered.text)
         return Prepared(
-            exchange=exchange,
+            began=began,
+            ended=ended,
+            first_byte=first_byte,
+            first_token=first_token,
             request=clean.interaction.request,
             code=clean.interaction.response.code,
             rendered=rendered,
             usage=usage.of(clean.interaction),
             incomplete=incomplete,
-            times=timing.dumps(clean.interaction, _timing(exchange)) if self._timing and not incomplete else b"",
+            times=timing.dumps(clean.interaction, times) if times and not incomplete else b"",
         )
 
     def commit(self, finished: Sequence[Prepared]) -> list[Recorded]:
@@ -210,7 +252,7 @@ class Recording:
             whole = [each for each in finished if not each.incomplete]
             if times := b"".join(each.times for each in whole):
                 self._store.append_timing(times)
-            ids = iter(self._store.append_many([(each.rendered, each.exchange.began) for each in whole]))
+            ids = iter(self._store.append_many([(each.rendered, each.began) for each in whole]))
             told = [
                 self._recorded(each, self._append_incomplete(each) if each.incomplete else next(ids))
                 for each in finished
@@ -232,7 +274,6 @@ class Recording:
         return followed is not None
 
     def _recorded(self, prepared: Prepared, number: int) -> Recorded:
-        exchange = prepared.exchange
         return Recorded(
             session=self._session,
             id=number,
@@ -240,15 +281,14 @@ class Recording:
             url=prepared.request.url,
             code=prepared.code,
             usage=prepared.usage,
-            first_byte=exchange.duration if exchange.response else None,
-            first_token=usage.time_to_first_token(exchange),
-            total=exchange.ended,
+            first_byte=prepared.first_byte,
+            first_token=prepared.first_token,
+            total=prepared.ended,
             incomplete=prepared.incomplete,
         )
 
     def _append_incomplete(self, prepared: Prepared) -> int:
-        exchange = prepared.exchange
-        at = exchange.began + exchange.ended
+        at = prepared.began + prepared.ended
         return self._store.append_incomplete(prepared.rendered, reason=prepared.incomplete, at=at)
 
     def _text(self, text: str) -> str:

@@ -21,11 +21,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("match", "timing", "faults"),
     ("pacing", "playback"),
     ("playing",),
-    ("library", "report"),
+    ("library", "report", "formats"),
     ("store", "demands", "settings", "control", "session", "environment", "upstream", "config"),
     ("catalogue",),
     ("recording", "replaying", "refreshing"),
-    ("recordings",),
+    ("recordings", "importing"),
     ("proxy",),
     ("cli", "pytest_plugin"),
 )
@@ -41,6 +41,7 @@ OWNERS = {
     "pytest": ("pytest_plugin",),
     "hypercorn": ("upstream",),
     "trustme": ("upstream",),
+    "pyarrow": ("formats",),
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

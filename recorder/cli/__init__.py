@@ -33,6 +33,8 @@ _COMMANDS: Mapping[str, str] = {
     "diff": "recorder.cli.diff",
     "textconv": "recorder.cli.diff",
     "refresh": "recorder.cli.refresh",
+    "export": "recorder.cli.exports",
+    "import": "recorder.cli.imports",
     "verify": "recorder.cli.secrets",
     "scrub": "recorder.cli.secrets",
     "demo": "recorder.cli.demo",

@@ -25,6 +25,13 @@ def find(name: str, folder: Path) -> Path:
     return file
 
 
+def all_in(folder: Path) -> list[str]:
+    """Every session below `folder`."""
+    if not folder.is_dir():
+        raise RecorderError(f"expected a folder of cassettes at {folder}, found none; see --cassette-dir")
+    return session.names_in(folder)
+
+
 def read(path: Path) -> tuple[tuple[Turn, ...], CassetteError | None]:
     """The turns of a cassette as far as it is whole, and what is wrong behind them."""
     turns: list[Turn] = []

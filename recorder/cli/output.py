@@ -7,14 +7,19 @@ something else: it ends by itself where all fits on the screen, and leaves it th
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Literal
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, Literal
 
+from recorder import wording
 from recorder.report import ink
 
 Colour = Literal["auto", "always", "never"]
@@ -41,11 +46,59 @@ def write(text: Iterable[str]) -> None:
 
 
 def write_bytes(data: Iterable[bytes]) -> None:
-    try:
-        sys.stdout.flush()
+    with _readers_may_leave():
         for piece in data:
             sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
+
+
+def to_stdout(write: Callable[[IO[bytes]], None]) -> None:
+    """What `write` puts into a file: to standard output; a terminal, which would obey it, sees it spelled out."""
+    with _readers_may_leave():
+        file: Any = _Visible() if sys.stdout.isatty() else sys.stdout.buffer
+        write(file)
+
+
+def to_file(target: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """The same into a file, which is there when all of it is, or stays as it was."""
+    descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+            os.fchmod(file.fileno(), _mode(target))
+        Path(draft).replace(target)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def _mode(target: Path) -> int:
+    """Of the file that is there; of a new one what the user has set: a draft is private."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+class _Visible(io.RawIOBase):
+    """A terminal that is shown lines of UTF-8. What it is given are whole lines."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        lines = bytes(data).decode("utf-8", "backslashreplace").split("\n")
+        sys.stdout.write("\n".join(map(wording.visible, lines)))
+        return len(data)
+
+
+@contextlib.contextmanager
+def _readers_may_leave() -> Iterator[None]:
+    try:
+        sys.stdout.flush()
+        yield
+        sys.stdout.flush()
     except BrokenPipeError:
         # Python flushes once more as it ends, and that is not to fail, either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from recorder import cassette, catalogue, measure, session
+from recorder import cassette, catalogue, measure
 from recorder import settings as setting
 from recorder.cli import named, output
 from recorder.cli.options import option
@@ -42,7 +42,7 @@ def stats_command(*, names: tuple[str, ...], cassette_dir: Path, by: tuple[str, 
     Times and tokens a second are the median and the 95th percentile. A plus stands where some answers did not tell
     theirs, "unknown" where none did.
     """
-    found = {name: named.find(name, cassette_dir) for name in names or _all(cassette_dir)}
+    found = {name: named.find(name, cassette_dir) for name in names or named.all_in(cassette_dir)}
     read = catalogue.each(_read, [(name, str(path)) for name, path in found.items()], list(found.values()))
     measured: list[Measure] = []
     damaged = []
@@ -60,12 +60,6 @@ def stats_command(*, names: tuple[str, ...], cassette_dir: Path, by: tuple[str, 
         output.write([table(statistics.heads(by), list(statistics.rows(groups, total))), "\n"])
     if damaged:
         raise RecorderError(damaged[0] + (f" (and {len(damaged) - 1} more are damaged)" if damaged[1:] else ""))
-
-
-def _all(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        raise RecorderError(f"expected a folder of cassettes at {folder}, found none; see --cassette-dir")
-    return session.names_in(folder)
 
 
 def _read(file: tuple[str, str]) -> _Read:

@@ -22,6 +22,8 @@ SUMMARIES: Mapping[str, str] = {
     "diff": "Compare two cassettes by what was said in them.",
     "textconv": "Print a cassette as a conversation, for git diff.",
     "refresh": "Send the recorded requests again, and show what has changed.",
+    "export": "Write sessions in the format of another program.",
+    "import": "Append what another program has recorded to a session.",
     "verify": "Look for secrets in cassettes.",
     "scrub": "Take the secrets out of cassettes, in place.",
     "demo": "Record a conversation with a tool through each door.",
