@@ -43,6 +43,12 @@ def _recording(folder: Path, session: str, size: int) -> Iterator[Recording]:
         recording.close()
 
 
+def make(folder: Path) -> None:
+    """A small cassette there."""
+    with _recording(folder, "small", _FEW):
+        pass
+
+
 def _timed(recording: Recording) -> float:
     exchange = _exchange()
     began = time.perf_counter()

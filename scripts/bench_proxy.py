@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from bench_doors import HERE, Bench, Door, bench, memory
-from bench_growth import save_times
+from bench_growth import make, save_times
 from bench_row import Row
 
 OURS, BARE, ADDON = "recorder", "mitmdump", "mitmdump -s"
@@ -190,12 +190,14 @@ def _memory(place: Bench, doors: Sequence[Door], scale: Scale) -> Iterator[Row]:
 
 def _commands(place: Bench, scale: Scale) -> Iterator[Row]:
     """While a session runs, so that `status` and `env` have something to say."""
+    make(place.folder / "listed")
+    more = {"list": ["--cassette-dir", "listed"]}
     plain = [sys.executable, "-c", "pass"]
     times: Figures = {name: [] for name in ("python", *COMMANDS)}
     for number in range(2 * scale.rounds + 1):
         _say(f"commands, round {number} of {2 * scale.rounds}")
         for name in times:
-            command = plain if name == "python" else [sys.executable, "-m", "recorder", name]
+            command = plain if name == "python" else [sys.executable, "-m", "recorder", name, *more.get(name, [])]
             began = time.perf_counter()
             subprocess.run(command, env=place.environment, cwd=place.folder, stdout=subprocess.DEVNULL, check=True)
             if number:  # the first round may have to compile
