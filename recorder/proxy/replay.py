@@ -42,6 +42,10 @@ def respond(flow: http.HTTPFlow, answer: Answer, *, clock: Callable[[], int]) ->
     if answer.delivery is None:
         flow.kill()
         return
+    if not 200 <= answer.response.code <= 599:
+        words = f"#{answer.id} was recorded with status {answer.response.code}, which is no answer"
+        flow.response = wire.refusal(words)
+        return
     bodiless = flow.request.method == "HEAD" or answer.response.code in (204, 304)
     delivery = answer.delivery if not bodiless else type(answer.delivery)(headers=answer.delivery.headers, pieces=())
     flow.response = http.Response(

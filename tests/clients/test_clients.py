@@ -98,18 +98,21 @@ def written(sent: list[bytes], folder: Path) -> list[Path]:
     return files
 
 
-def shell(client: Client, way: Way, files: list[Path], *, set_up: str) -> tuple[list[str], dict[str, str]]:
+def shell(
+    client: Client, way: Way, files: list[Path], *, set_up: str, key: str = KEY
+) -> tuple[list[str], dict[str, str]]:
     """The client in a shell that has done `set_up`, as a command and its environment."""
-    env = clean_environment(way.launcher.state, PYTHON=sys.executable, OPENROUTER_API_KEY=KEY, OPENAI_API_KEY=KEY)
+    env = clean_environment(way.launcher.state, PYTHON=sys.executable, OPENROUTER_API_KEY=key, OPENAI_API_KEY=key)
     program = f'{set_up} && unset PYTHONPATH && exec "$@"'
     command = ["sh", "-c", program, "sh", *client.command(), *map(str, files)]
     return command, {name: env[name] for name in env if name not in TRUST}
 
 
-def run(client: Client, door: str, way: Way, session: str, files: list[Path]) -> list[Section]:
+def run(client: Client, door: str, way: Way, session: str, files: list[Path], *, key: str = KEY) -> list[Section]:
     """Run the client, set up by what `recorder env` prints, and read what it prints as it comes."""
     option = "--base-url" if door == BASE_URL else ""
-    command, env = shell(client, way, files, set_up=f'eval "$("$PYTHON" -m recorder env {session} {option})"')
+    set_up = f'eval "$("$PYTHON" -m recorder env {session} {option})"'
+    command, env = shell(client, way, files, set_up=set_up, key=key)
     with (way.launcher.folder / "client-errors").open("w+") as stderr:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env) as process:
             assert process.stdout is not None

@@ -123,6 +123,13 @@ def test_an_empty_body_is_told_as_one(options: Options) -> None:
     assert b"" == body
 
 
+@pytest.mark.parametrize("code", [0, 101, 999])
+def test_what_is_no_answer_is_refused(options: Options, code: int) -> None:
+    head, body = sent(played(options, answer(code=code)))
+    assert head[0].startswith(b"HTTP/1.1 502")
+    assert b"recorded with status %d" % code in body
+
+
 def test_an_old_client_gets_no_chunks(options: Options) -> None:
     head, body = sent(played(options, answer(*PIECES), version="1.0"))
     assert b"Content-Length: %d" % sum(map(len, PIECES)) in head
