@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -22,7 +21,7 @@ from recorder.errors import RecorderError, UsageError
 from recorder.faults import Fault
 from recorder.match import DEFAULT, Criteria, Miss, Reason, Subject
 from recorder.match.explain import explain
-from recorder.model import NO_FIELDS, Interaction, Request, Response
+from recorder.model import NO_FIELDS, Fields, Interaction, Request, Response
 from recorder.scrub import Credential, Rule, Scrubber, request_credentials
 
 _MOST_ALIKE: Final = 1000
@@ -135,8 +134,8 @@ class Tape:
         self._reuse = reuse
         self._faults = faults
         self._met: Counter[tuple[int, int]] = Counter()
-        # Both sides are compared scrubbed. What clients send as their keys is taken out of their requests wherever it
-        # stands, as it was when they were recorded; a dummy key may be a common word, so it is also tried without.
+        # What is recorded was scrubbed, so what comes is scrubbed too. What clients send as their keys is taken out of
+        # their requests wherever it stands, as it was when they were recorded.
         self._plain = Scrubber(salt=_SALT, rules=rules, allow_opaque=True)
         self._learned = Scrubber(salt=_SALT, rules=rules, allow_opaque=True)
         self._learned.learn_all(credentials)
@@ -146,7 +145,7 @@ class Tape:
         self._plays = [0] * len(interactions)
         self._misses: list[Miss] = []
         for item, interaction in enumerate(interactions):
-            subject = self._subject(interaction.request, self._plain)
+            subject = self._subject(interaction.request)
             self._queues.setdefault(subject.key, _Queue()).ids.append(item)
             self._addresses.setdefault(subject.address_key, (subject.address, []))[1].append(item)
 
@@ -199,14 +198,14 @@ class Tape:
         """The interaction that answers; None for a miss, which `missed` explains and counts."""
         self._learned.learn_all(request_credentials(wire))
         request = _go_request(wire)
-        key = self._subject(request, self._learned).key
-        with self._lock:
-            item = self._take(key)
-        if item is None:
-            key = self._subject(request, self._plain).key
+        # A dummy key may be a common word, and others than we record: then it is found without it, or as it came.
+        for scrubber in (self._learned, self._plain, None):
+            key = self._subject(request, scrubber).key
             with self._lock:
-                item = self._take(key)
-        return item
+                played = self._take(key)
+            if played is not None:
+                return played
+        return None
 
     def missed(self, wire: WireRequest) -> Miss:
         """Why nothing answers, for the client, the log and the receipt."""
@@ -257,10 +256,10 @@ class Tape:
             words = f"no such cassette: {self._path}; record it with --mode once"
             return Miss(reason=Reason.NO_CASSETTE, method=method, url=url, words=words)
         sent = Subject.of(cleaned, self._criteria)
-        plain = self._subject(request, self._plain)
         with self._lock:
             plays = list(self._plays)
-        queue = self._queues.get(sent.key) or self._queues.get(plain.key)
+        keys = (sent.key, *(self._subject(request, scrubber).key for scrubber in (self._plain, None)))
+        queue = next((self._queues[key] for key in keys if key in self._queues), None)
         _, alike = self._addresses.get(sent.address_key, ((), []))
         return explain(
             sent,
@@ -269,17 +268,17 @@ class Tape:
             consumed=queue.ids if queue else (),
             alike=_first_unplayed(alike, plays),
             addresses=[(address, _first_unplayed(ids, plays)) for address, ids in self._addresses.values()],
-            subject=lru_cache(maxsize=_MOST_ALIKE)(
-                lambda item: self._subject(self._interactions[item].request, self._plain)
-            ),
+            rough=lambda item: self._subject(self._interactions[item].request),
+            subject=lambda item: self._subject(self._interactions[item].request, self._plain),
         )
 
     def _unplayed(self, item: int) -> Unplayed:
         request = self._cleaned(self._interactions[item].request, self._plain)
         return Unplayed(id=item, method=request.method, url=wording.printable(request.url))
 
-    def _subject(self, request: Request, scrubber: Scrubber) -> Subject:
-        return Subject.of(self._cleaned(request, scrubber), self._criteria)
+    def _subject(self, request: Request, scrubber: Scrubber | None = None) -> Subject:
+        """What is compared of a request; without a scrubber as it stands, for what is not shown to anybody."""
+        return Subject.of(self._cleaned(request, scrubber) if scrubber else request, self._criteria)
 
     def _cleaned(self, request: Request, scrubber: Scrubber) -> Request:
         """The request without its secrets, and without what is never compared."""
@@ -287,7 +286,7 @@ class Tape:
         kind = {"Content-Type": request.headers["Content-Type"]} if "Content-Type" in request.headers else {}
         compared = replace(
             request,
-            headers=type(request.headers).of({**named, **kind}),
+            headers=Fields.of({**named, **kind}),
             form=NO_FIELDS,
             trailer=NO_FIELDS,
             body=request.body if self._criteria.compares_bodies else b"",

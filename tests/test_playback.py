@@ -124,6 +124,18 @@ def test_a_dummy_key_may_be_a_word_of_the_body() -> None:
     assert answer(tape, asked(chat("ask the weather-agent for it"), key="weather-agent")) is not None
 
 
+def test_what_another_recorder_left_in_is_matched_as_it_is_and_never_shown() -> None:
+    raw = replace(
+        recorded(asked(chat("hi"))).request, body=json.dumps(chat(f"use {KEY}")).encode(), url=f"{URL}?key={KEY}"
+    )
+    interaction = replace(recorded(asked(chat("hi")), b"one"), request=raw)
+    assert b"one" == answer(tape_of(interaction), asked(chat(f"use {KEY}"), url=f"{URL}?key={KEY}", key=KEY))
+    tape = tape_of(interaction)
+    told = str(tape.missed(asked(chat("else"), url=URL))) + json.dumps(tape.receipt().as_json())
+    assert "key=" in told
+    assert KEY not in told
+
+
 def test_a_key_in_the_query_matches_too() -> None:
     interaction = recorded(asked(chat("hi"), url=f"{URL}?key={KEY}&alt=sse"))
     assert KEY not in interaction.request.url

@@ -66,10 +66,15 @@ def explain(
     consumed: Sequence[int],
     alike: Sequence[int],
     addresses: Sequence[tuple[tuple[tuple[str, str], ...], Sequence[int]]],
+    rough: Callable[[int], Subject],
     subject: Callable[[int], Subject],
 ) -> Miss:
-    """`consumed`: interactions that match and have been played. `alike`: those with the same address, in the order in
-    which the nearest is chosen among equals. `addresses`: what there is, for a request whose address is not there."""
+    """What to say of a request that nothing answers.
+
+    `consumed`: interactions that match and have been played. `alike`: those with the same address, in the order in
+    which the nearest is chosen among equals. `addresses`: what there is, for a request whose address is not there.
+    `subject`: of an interaction, without secrets; `rough`: as it stands, which costs less, to choose by.
+    """
     if consumed:
         times = wording.count(len(consumed), "time")
         return Miss(
@@ -80,14 +85,14 @@ def explain(
             nearest=consumed[-1],
         )
     if alike:
-        nearest, found = _nearest(sent, alike, subject)
+        nearest, found = _nearest(sent, alike, rough, subject)
         return _miss(Reason.DIFFERS, f"{_kinds(found)} differs", method, url, nearest, found)
     named = " and ".join({"url": "URL"}.get(part, part) for part, _ in sent.address) or "request"
     words = f"nothing for this {named}"
     if not addresses:
         return Miss(reason=Reason.NOTHING_THERE, method=method, url=url, words=f"{words}: the cassette is empty")
     _, candidates = max(addresses, key=lambda entry: _likeness(entry[0], sent.address))
-    nearest, found = _nearest(sent, candidates, subject)
+    nearest, found = _nearest(sent, candidates, rough, subject)
     return _miss(Reason.NOTHING_THERE, words, method, url, nearest, found)
 
 
@@ -110,11 +115,13 @@ def _kinds(found: list[Difference]) -> str:
     return headers[0] if headers and len(headers) == len(found) else "body"
 
 
-def _nearest(sent: Subject, ids: Sequence[int], subject: Callable[[int], Subject]) -> tuple[int, list[Difference]]:
+def _nearest(
+    sent: Subject, ids: Sequence[int], rough: Callable[[int], Subject], subject: Callable[[int], Subject]
+) -> tuple[int, list[Difference]]:
     """Of `ids` the nearest one and its differences; the first of those that are equally near."""
     if len(ids) > _MOST_COMPARED:
         own = traits(sent)
-        ids = sorted(ids, key=lambda item: len(own ^ traits(subject(item))))[:_MOST_COMPARED]
+        ids = sorted(ids, key=lambda item: len(own ^ traits(rough(item))))[:_MOST_COMPARED]
     compared = [(item, differences(subject(item), sent)) for item in ids]
     return min(compared, key=lambda entry: sum(difference.distance for difference in entry[1]))
 
