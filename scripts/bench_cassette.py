@@ -10,8 +10,8 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from time import perf_counter, process_time
+from typing import Any, NamedTuple
 
 import yaml
 from bench_row import Row
@@ -45,21 +45,29 @@ def _against_pyyaml(
     )
     plain = None
     reading, loading = _best(lambda: loads(text), lambda: yaml.load(text, yaml.CSafeLoader))
-    yield _row(f"write {what}", len(text), writing, dumping, "CSafeDumper", write_goal)
-    yield _row(f"read {what}", len(text), reading, loading, "CSafeLoader", read_goal)
+    yield _row(f"write {what}", len(text), writing.cpu, dumping.cpu, "CSafeDumper", write_goal)
+    yield _row(f"read {what}", len(text), reading.cpu, loading.cpu, "CSafeLoader", read_goal)
     yield _memory(what, text)
-    yield from _against_go_vcr(what, text, writing, reading)
+    yield from _against_go_vcr(what, text, writing.wall, reading.wall)
 
 
-def _best(*measured: Callable[[], Any]) -> list[float]:
-    """Seconds: the best of some rounds for each, taken in turns."""
-    best = [float("inf")] * len(measured)
-    for _ in range(ROUNDS):
-        for index, run in enumerate(measured):
-            start = perf_counter()
-            run()
-            best[index] = min(best[index], perf_counter() - start)
-    return best
+class _Seconds(NamedTuple):
+    """Of one's own processor time, which other processes of the machine do not add to, and by the clock on the wall."""
+
+    cpu: float
+    wall: float
+
+
+def _best(*measured: Callable[[], Any]) -> list[_Seconds]:
+    """The best of some rounds for each, taken in turns."""
+    rounds = [[_seconds(run) for run in measured] for _ in range(ROUNDS)]
+    return [_Seconds(*map(min, zip(*times, strict=True))) for times in zip(*rounds, strict=True)]
+
+
+def _seconds(run: Callable[[], Any]) -> _Seconds:
+    cpu, wall = process_time(), perf_counter()
+    run()
+    return _Seconds(process_time() - cpu, perf_counter() - wall)
 
 
 def _row(what: str, size: int, ours: float, theirs: float, whose: str, goal: float | None) -> Row:  # noqa: PLR0917

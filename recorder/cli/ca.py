@@ -25,7 +25,7 @@ from recorder.errors import RecorderError, UsageError
 @click.option("--yes", "-y", is_flag=True, help="With --install: do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def ca_command(*, certs: Path | None, bundle_only: bool, install: bool, yes: bool, as_json: bool) -> None:
-    """Show the CA that the proxy ends TLS with; make it if there is none."""
+    """Show the CA that the proxy ends TLS with, or install it; make it if there is none."""
     if sum((bundle_only, install, as_json)) > 1:
         raise UsageError("expected one of --bundle, --install and --json, found more")
     if yes and not install:

@@ -30,6 +30,8 @@ COMMANDS = [
     "diff",
     "textconv",
     "refresh",
+    "export",
+    "import",
     "verify",
     "scrub",
     "demo",
