@@ -168,6 +168,20 @@ def test_all_folds_open_at_once_and_close(tab: Tab, tmp_path: Path, screenshots:
             taken(tab, screenshots, "unfolded")
 
 
+def test_what_is_in_a_fold_can_be_copied(tab: Tab, tmp_path: Path) -> None:
+    file = opened(tab, tmp_path, pages.turns(pages.conversation()))
+    tab.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    tab.run("document.querySelector('article details.tools summary').focus()")
+    tab.key("Enter")
+    tab.until("document.querySelector('article details.tools .copy') !== null")
+    assert 1 == tab.run("document.querySelectorAll('.copy').length")
+    tab.key("Tab")
+    tab.key("Enter")
+    tab.until(f"{FOCUSED}.textContent === 'Copied'")
+    assert tab.run("navigator.clipboard.readText()").startswith('Weather\n{\n  "type": "object"')
+    clean(tab, file)
+
+
 def test_a_link_leads_to_its_interaction(tab: Tab, tmp_path: Path) -> None:
     file = opened(tab, tmp_path, pages.turns(pages.agent(60)))
     tab.run("document.querySelector('.tracks a[href=\"#i41\"]').focus()")
@@ -235,6 +249,7 @@ def test_a_screen_reader_finds_landmarks_headings_and_names(tab: Tab, tmp_path: 
         assert 1 == roles.count(landmark), landmark
     named = {(role, name) for role, name, _ in nodes}
     assert {
+        ("region", "Search and view"),
         ("region", "In numbers"),
         ("region", "Timeline"),
         ("region", "Tokens and cost"),

@@ -1,5 +1,5 @@
 // What the page does beyond standing there: search, folds, colours. Without it, everything can still be read.
-// It only ever moves, opens and marks what is there: it makes no markup, so what a cassette says stays text.
+// It makes no markup of anything, so what a cassette says stays text.
 (() => {
   "use strict";
 
@@ -31,11 +31,31 @@
     folds.textContent = open ? "Fold all" : "Unfold all";
   });
 
+  // What is in a fold can be copied, once it is open: a button for each closed one would only be in the way.
+  conversation.addEventListener("toggle", ({ target: fold }) => {
+    const inside = fold.querySelector(":scope > .inside");
+    const copied = inside.querySelector(":scope > :is(.code, .text)");
+    if (!fold.open || !copied || inside.querySelector(":scope > .copy")) return;
+    const button = document.createElement("button");
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(copied.textContent);
+        button.textContent = "Copied";
+      } catch {
+        getSelection().selectAllChildren(copied);
+        button.textContent = "Selected";
+      }
+    });
+    inside.append(button);
+  }, true);
+
   // --- search: every text of the conversation once, folded or not; marks are painted over it and change no element
 
   const query = at("query");
   const found = at("found");
-  const MOST_MARKS = 5000; // that are painted; all are counted and can be gone to
+  const MOST_MARKS = 5000; // that are painted, around the current one; all are counted and can be gone to
   const marks = CSS.highlights;
   let texts = null;
   let matches = [];
@@ -43,7 +63,7 @@
 
   const allTexts = () => {
     const walker = document.createTreeWalker(conversation, NodeFilter.SHOW_TEXT, (node) =>
-      node.data.trim() && !node.parentElement.closest("[data-preview], title") ? NodeFilter.FILTER_ACCEPT : NodeFilter.FILTER_REJECT);
+      node.data.trim() && !node.parentElement.closest("[data-preview], title, .copy") ? NodeFilter.FILTER_ACCEPT : NodeFilter.FILTER_REJECT);
     const all = [];
     while (walker.nextNode()) all.push(walker.currentNode);
     return all;
@@ -80,10 +100,15 @@
         for (const match of node.data.matchAll(sought))
           matches.push({ node, start: match.index, end: match.index + match[0].length });
     }
-    marks?.delete("current");
-    if (matches.length) marks?.set("found", new Highlight(...matches.slice(0, MOST_MARKS).map(range)));
-    else marks?.delete("found");
+    marks?.clear();
+    mark();
     tell();
+  };
+
+  const mark = () => {
+    if (!marks || !matches.length) return;
+    const first = Math.max(0, Math.min(current, matches.length) - MOST_MARKS / 2);
+    marks.set("found", new Highlight(...matches.slice(first, first + MOST_MARKS).map(range)));
   };
 
   const go = (step) => {
@@ -95,9 +120,10 @@
       if (!fold.querySelector("summary").contains(match.node)) fold.open = true;
     const here = range(match);
     if (marks) {
-      const mark = new Highlight(here);
-      mark.priority = 1;
-      marks.set("current", mark);
+      if (matches.length > MOST_MARKS) mark();
+      const painted = new Highlight(here);
+      painted.priority = 1;
+      marks.set("current", painted);
     } else {
       getSelection().removeAllRanges();
       getSelection().addRange(here);
