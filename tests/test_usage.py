@@ -4,6 +4,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -468,3 +469,15 @@ def test_a_stream_that_never_says_anything_is_given_up() -> None:
     assert time_to_first_token(arriving([silent] * 200)) is None
     assert time_to_first_token(arriving([b"data: x\n" * 500] * 1000)) is None
     assert time.process_time() - began < 2  # 0.15 s; reading an unended event anew with each piece takes minutes
+
+
+def test_of_a_recorded_stream_it_is_told_only_where_the_body_is_what_came() -> None:
+    pieces = [SILENT[0], OUTPUT[0], OUTPUT[1]]
+    chunks = [(at, len(piece)) for at, piece in zip((5, 7, 9), pieces, strict=True)]
+    response = Response(
+        status="200 OK", code=200, duration=0, body=b"".join(pieces), headers=Fields([("Content-Type", STREAM)])
+    )
+    assert 7 == usage.first_token(response, chunks)
+    assert usage.first_token(response, chunks[:-1]) is None
+    assert usage.first_token(replace(response, uncompressed=True), chunks) is None
+    assert usage.first_token(replace(response, headers=Fields()), chunks) is None

@@ -47,7 +47,8 @@ def test_the_times_beside_it_are_shown(call: Call, folder: Path) -> None:
     (folder / "trips" / f"weather{timing.SUFFIX}").write_bytes(lines + b"{torn")
     shown = call("report", "trips/weather", "-o", "-").stdout
     assert "first token after" not in without
-    assert 3 == shown.count("first token after")
+    assert 3 == shown.count('<p class="facts" dir="auto">streamed, headers after ')
+    assert 6 == shown.count("first token after")  # in the timeline, and in the conversation
 
 
 def test_a_damaged_cassette_is_shown_as_far_as_it_is_whole(call: Call, folder: Path, place: Path) -> None:

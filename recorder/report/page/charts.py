@@ -20,14 +20,22 @@ _WIDEST = 6.0  # percent of the width: a column where there are few
 
 
 def waterfall_row(course: Course, whole: int) -> Markup:
-    """Its place in the whole session."""
+    """Its place in the whole session; in words where the pointer rests."""
     left, wait = _share(course.start, whole), _share(course.headers, whole)
     parts = [_bar("wait", left, wait, 4, _ROW - 8)]
     if course.pieces:
         parts.append(_bar("stream", left + wait, _share(course.end - course.headers, whole), 4, _ROW - 8))
     if course.first_token is not None:
         parts.append(_mark("first", left + _share(course.first_token, whole), 1, _ROW - 1))
-    return _picture(*parts, height=_ROW)
+    return _picture(tag("title", ", ".join(in_words(course))), *parts, height=_ROW)
+
+
+def in_words(course: Course) -> Iterator[str]:
+    yield f"headers after {wording.duration(course.headers)}"
+    if course.first_token is not None:
+        yield f"first token after {wording.duration(course.first_token)}"
+    if course.pieces:
+        yield f"{wording.count(len(course.pieces), 'piece')} until {wording.duration(course.end)}"
 
 
 def axis(whole: int) -> tuple[Markup, Markup]:

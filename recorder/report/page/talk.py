@@ -78,14 +78,9 @@ def _status(turn: Turn) -> Markup:
 
 def _facts(turn: Turn, course: Course) -> Markup:
     request = turn.interaction.request
-    times = [f"headers after {wording.duration(turn.duration)}"]
-    if course.first_token is not None:
-        times.append(f"first token after {wording.duration(course.first_token)}")
-    if course.pieces:
-        times.append(f"{wording.count(len(course.pieces), 'piece')} until {wording.duration(course.end)}")
     how = "streamed" if turn.streamed else "in one piece"
     asked = f"{request.method} {request.url}" if turn.model else ""  # without one it is the heading
-    lines = [asked, ", ".join([how, *times]), reading.asked_for(turn)]
+    lines = [asked, ", ".join([how, *charts.in_words(course)]), reading.asked_for(turn)]
     picture = charts.pieces(course) if course.pieces else None
     return join(*(tag("p", told, class_="facts", dir="auto") for told in lines if told), picture)
 

@@ -31,11 +31,11 @@
     folds.textContent = open ? "Fold all" : "Unfold all";
   });
 
-  // What is in a fold can be copied, once it is open: a button for each closed one would only be in the way.
+  // The one text in a fold can be copied once it is open: a button in each closed one would only be in the way.
   conversation.addEventListener("toggle", ({ target: fold }) => {
     const inside = fold.querySelector(":scope > .inside");
-    const copied = inside.querySelector(":scope > :is(.code, .text)");
-    if (!fold.open || !copied || inside.querySelector(":scope > .copy")) return;
+    const [copied, ...more] = inside.querySelectorAll(":scope > :is(.code, .text)");
+    if (!fold.open || !copied || more.length || inside.querySelector(":scope > .copy")) return;
     const button = document.createElement("button");
     button.className = "copy";
     button.textContent = "Copy";
