@@ -205,11 +205,11 @@ def _end(turn: Turn) -> Iterator[Markup]:
 
 
 def _bodies(turn: Turn) -> Iterator[Markup]:
-    """Of an interaction that is no conversation, which says nothing else."""
-    if turn.api:
+    """Of an interaction that is no conversation, and of an answer that is none: they say nothing else."""
+    if turn.answers:
         return
     sent, came = turn.interaction.request.body, bodies.plain(turn.interaction.response)[0]
-    for name, body in (("request", sent), ("response", came)):
+    for name, body in (("request", b"" if turn.api else sent), ("response", came)):
         if body:
             text = reading.pretty(text_of(body[: 2 * _LONGEST_BODY]))
             told = join(f"{name} body ", tag("span", wording.size(len(body)), class_="faint"), " ", _preview(text))

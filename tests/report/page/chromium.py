@@ -144,6 +144,11 @@ class Tab:
             time.sleep(0.02)
         return value
 
+    def frames(self, count: int = 2) -> None:
+        """Wait until the page has been painted so many times."""
+        for _ in range(count):
+            self.run("new Promise(painted => requestAnimationFrame(() => setTimeout(painted)))")
+
     def errors(self) -> list[Any]:
         """What a developer would see in the console, and every exception."""
         return self.events("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")

@@ -54,6 +54,21 @@ def test_what_was_said_before_is_a_link() -> None:
     assert '3 messages as in <a href="#i0">interaction 0</a>' in shown
 
 
+def test_an_answer_that_is_none_is_shown_as_it_came() -> None:
+    asked = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    told = interaction(pages.CHAT, asked, b"<h1>502 Bad Gateway</h1>", content_type="text/html", code=502)
+    shown = page.render([read(told)], name="x")
+    assert "&lt;h1&gt;502 Bad Gateway&lt;/h1&gt;" in shown
+    assert "request body" not in shown
+
+
+def test_of_a_body_that_is_no_conversation_a_page_holds_the_beginning() -> None:
+    told = interaction("/upload", b"x" * 300_000, b"y" * 1_000_000, content_type="text/plain")
+    shown = page.render([read(told)], name="x")
+    assert 2 == shown.count("The first 200,000 characters; the cassette has the rest.")
+    assert 450_000 > len(shown) > 400_000
+
+
 def test_hostile_texts_make_no_element_and_no_attribute() -> None:
     shown = page.render(pages.turns(pages.hostile()), name=pages.HOSTILE[0], damage=pages.HOSTILE[1])
     assert shown.encode()

@@ -238,6 +238,7 @@ def test_the_policy_stops_what_would_get_past_the_escaping(tab: Tab, tmp_path: P
 
 def test_a_screen_reader_finds_landmarks_headings_and_names(tab: Tab, tmp_path: Path) -> None:
     opened(tab, tmp_path, pages.turns(pages.conversation()))
+    tab.frames()  # what has not been painted once is not in the tree
     tree = tab.call("Accessibility.getFullAXTree")["nodes"]
     nodes = [
         (node["role"]["value"], node.get("name", {}).get("value", ""), node)
