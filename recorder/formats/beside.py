@@ -44,10 +44,7 @@ def _completed(read: Message, beside: Place, kinds: Mapping[str, Kind]) -> Messa
     for name in beside.mapping():
         if name in kinds:  # another version may have more
             given[name] = _read(kinds[name], beside.at(name))
-    try:
-        return replace(read, **given)
-    except ValueError as error:  # the model's own word
-        beside.refuse("the fields of a cassette", str(error))
+    return replace(read, **given)
 
 
 def _written(value: Any) -> Any:

@@ -147,7 +147,7 @@ def _headers(fields: Fields) -> list[dict[str, str]]:
 def loads(data: bytes, name: str = "<har>", *, now: int = 0) -> Iterator[Found]:
     """What the file holds, entry by entry. `now`: for entries without a time. CassetteError.
 
-    What a browser shows beside the network (its cache's answers, `data:` and `blob:` URLs) is left out.
+    What is no exchange over HTTP is left out: `data:` and `blob:` URLs, WebSockets.
     """
     log = json_loads(data, name).at("log")
     if not log.is_mapping:
@@ -155,12 +155,14 @@ def loads(data: bytes, name: str = "<har>", *, now: int = 0) -> Iterator[Found]:
     for entry in log.at("entries").items():
         if entry.at(_OURS).is_mapping:
             yield beside.loads(_interaction(entry), entry.at(_OURS))
-        elif _is_http(entry.at("request").at("url").text()):
+        elif _is_http(entry):
             yield _exchange(entry, now)
 
 
-def _is_http(url: str) -> bool:
-    return url.lower().startswith(("http://", "https://"))
+def _is_http(entry: Place) -> bool:
+    url, answered = entry.at("request").at("url").text(), entry.at("response")
+    became_socket = answered.is_mapping and answered.at("status").value == 101
+    return url.lower().startswith(("http://", "https://")) and not became_socket
 
 
 def _interaction(entry: Place) -> Interaction:
@@ -177,29 +179,22 @@ def _interaction(entry: Place) -> Interaction:
             proto=asked.at("httpVersion").text(),
             proto_major=major,
             proto_minor=minor,
-            content_length=_bounded(asked.at("bodySize")),
+            content_length=asked.at("bodySize").integer(),
             body=_posted(asked),
             headers=Fields(_pairs(asked)),
         ),
         response=Response(
             status=f"{code} {answered.at('statusText').text()}",
-            code=_bounded(answered.at("status")),
+            code=answered.at("status").integer(),
             duration=min(INT64_MAX, round(waited * _MILLISECOND)),
             proto=answered.at("httpVersion").text(),
             proto_major=answered_major,
             proto_minor=answered_minor,
-            content_length=_bounded(answered.at("bodySize")),
+            content_length=answered.at("bodySize").integer(),
             body=_body(answered.at("content")) or b"",
             headers=Fields(_pairs(answered)),
         ),
     )
-
-
-def _bounded(place: Place) -> int:
-    number = place.integer()
-    if abs(number) > INT64_MAX:
-        place.refuse("a 64-bit integer", str(number)[:24])
-    return number
 
 
 def _numbers(proto: str) -> tuple[int, int]:
@@ -243,11 +238,10 @@ def _nanoseconds(milliseconds: Place | None) -> int:
 def _began(entry: Place, now: int) -> int:
     try:
         began = datetime.fromisoformat(_told(entry.at("startedDateTime")))
-    except ValueError:
+        since = (began if began.tzinfo else began.replace(tzinfo=UTC)) - _BEGINNING
+    except (ValueError, OverflowError):
         return now
-    if began.tzinfo is None:
-        began = began.replace(tzinfo=UTC)
-    return (began - _BEGINNING) // timedelta(microseconds=1) * 1_000
+    return since // timedelta(microseconds=1) * 1_000 if since >= timedelta() else now
 
 
 def _pairs(message: Place) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from recorder.errors import CassetteError
+from recorder.model import INT64_MAX, INT64_MIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +50,13 @@ class Place:
         return self.value
 
     def integer(self) -> int:
-        if not isinstance(self.value, int) or isinstance(self.value, bool):
+        """Of 64 bits, as the model has them all."""
+        value = self.value
+        if not isinstance(value, int) or isinstance(value, bool):
             self.refuse("a whole number")
-        return self.value
+        if not INT64_MIN <= value <= INT64_MAX:
+            self.refuse("a whole number of 64 bits", "a larger one")
+        return value
 
     def number(self) -> float:
         """0 where it is not known: less than 0, or not a number at all."""

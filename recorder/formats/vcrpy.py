@@ -16,10 +16,9 @@ from recorder.formats import beside, foreign
 from recorder.formats.foreign import Found
 from recorder.formats.places import Place, json_loads
 from recorder.formats.sessions import shown
-from recorder.model import INT64_MAX, Fields, Interaction, Request, Response
+from recorder.model import Fields, Interaction, Request, Response
 
 _OURS = "recorder"
-_MOST_CHARACTERS = 99  # of a status line
 
 # --- out
 
@@ -127,10 +126,7 @@ def _exchange(each: Place, now: int) -> Exchange:
 def _code(answered: Place) -> int:
     status = answered.at("status")
     place = status.at("code") if status.is_mapping else answered.at("status_code")  # the second: old ones, from httpx
-    code = place.integer()
-    if abs(code) > INT64_MAX:
-        place.refuse("a status code", str(code)[:_MOST_CHARACTERS])
-    return code
+    return place.integer()
 
 
 def _message(answered: Place) -> str:
@@ -162,7 +158,7 @@ def _body(body: Place) -> bytes:
         return b"".join(map(_body, body.items()))
     if value is None:
         return b""
-    return value if isinstance(value, bytes) else body.text().encode("utf-8", "surrogatepass")
+    return value if isinstance(value, bytes) else _text(body).encode("utf-8", "surrogatepass")
 
 
 def _pairs(message: Place) -> list[tuple[str, str]]:
