@@ -68,12 +68,13 @@ def pieces(course: Course) -> Markup:
 
 
 def _heaped(course: Course) -> list[tuple[float, int]]:
-    """Where each piece stands, in percent, and its bytes; those that would stand on each other as one."""
-    heaps: dict[int, int] = {}
+    """Where each piece stands, in percent, and its bytes; those that would stand on each other as one, at its first."""
+    heaps: dict[int, tuple[float, int]] = {}
     for at, size in course.pieces:
         place = int(_MOST_PIECES * at / course.end) if course.end else 0
-        heaps[place] = heaps.get(place, 0) + size
-    return [(100 * place / _MOST_PIECES, size) for place, size in heaps.items()]
+        first, before = heaps.get(place, (_share(at, course.end), 0))
+        heaps[place] = (first, before + size)
+    return list(heaps.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

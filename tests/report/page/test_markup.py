@@ -3,7 +3,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder import wording
@@ -31,6 +31,7 @@ class Seen(HTMLParser):
         self.text += data
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text() | st.sampled_from(HOSTILE))
 def test_any_text_stays_text_as_a_child_and_as_an_attribute(said: str) -> None:
     seen = Seen(tag("p", said, title=said))
