@@ -91,7 +91,13 @@ def asked(url: str) -> Exchange:
 
 
 def test_only_recorded_hosts_are_taken() -> None:
-    urls = ["https://openrouter.ai/x", "http://OPENROUTER.ai:80/x", "https://x.test/1", "https://x.test/2", "https://[x"]
+    urls = [
+        "https://openrouter.ai/x",
+        "http://OPENROUTER.ai:80/x",
+        "https://x.test/1",
+        "https://x.test/2",
+        "https://[x",
+    ]
     chosen = importing.choose([*map(asked, urls), plain_interaction()], parse_hosts("openrouter.ai"))
     assert 3 == len(chosen.found)
     assert {"x.test": 2, "": 1} == dict(chosen.left_out)

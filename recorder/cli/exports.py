@@ -53,9 +53,9 @@ def export_command(
     every_turn: bool,
     cassette_dir: Path,
 ) -> None:
-    """Write sessions NAME in the format of another program.
+    """Write sessions in the format of another program.
 
-    A cassette with a secret in it is not exported: that ends with 3.
+    NAME is a session or a cassette's file. A cassette with a secret in it is not exported: that ends with 3.
     """
     if bool(names) == everything:
         raise click.UsageError("expected NAMEs, or --all")

@@ -54,9 +54,9 @@ def import_command(
     keep_header: tuple[str, ...],
     allow_opaque: bool,
 ) -> None:
-    """Append what another program has recorded in FILE to a session.
+    """Append what another program has recorded to a session.
 
-    It is scrubbed as live traffic is; all of it is written or, where that cannot be, nothing.
+    FILE is scrubbed as live traffic is; all of it is written or, where that cannot be, nothing.
     """
     now = time.time_ns()
     settings = Settings(

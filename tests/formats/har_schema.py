@@ -64,7 +64,7 @@ RESPONSE = record(
     bodySize=SIZE,
 )
 TIMINGS = record(
-    {name: OPTIONAL_MILLISECONDS for name in ("blocked", "dns", "connect", "ssl")},
+    dict.fromkeys(("blocked", "dns", "connect", "ssl"), OPTIONAL_MILLISECONDS),
     send=MILLISECONDS,
     wait=MILLISECONDS,
     receive=MILLISECONDS,

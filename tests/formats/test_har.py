@@ -229,10 +229,16 @@ def test_what_is_no_har_is_one_clear_line(data: bytes, expected: str) -> None:
         ({"response__status": 2**70}, "a whole number of 64 bits at log.entries[0].response.status"),
         ({"response__status": "200"}, "a whole number at log.entries[0].response.status"),
         ({"response__headers": [{"name": 1}]}, "a text at log.entries[0].response.headers[0].name"),
-        ({"response__content": {"size": 1, "text": "é", "encoding": "base64"}}, "base64 at log.entries[0].response.con"),
+        (
+            {"response__content": {"size": 1, "text": "é", "encoding": "base64"}},
+            "base64 at log.entries[0].response.con",
+        ),
         ({"_recorder": {}}, "at log.entries[0]."),
         ({"_recorder": {"request": {"form": [["a"]]}, "response": {}}}, "a name and its values at log.entries[0]._rec"),
-        ({"_recorder": {"request": {"proto_major": 2**70}, "response": {}}}, "64 bits at log.entries[0]._recorder.request.proto_major"),
+        (
+            {"_recorder": {"request": {"proto_major": 2**70}, "response": {}}},
+            "64 bits at log.entries[0]._recorder.request.proto_major",
+        ),
     ],
 )
 def test_what_is_wrong_in_an_entry_is_named(change: dict[str, Any], expected: str) -> None:

@@ -49,8 +49,7 @@ def test_sessions_are_queried_together(file: Path) -> None:
 
 def test_columns_are_typed(file: Path) -> None:
     assert [("weather", '{"city":"Pisa"}', "Pisa")] == ask(
-        "SELECT call.name, call.arguments, call.arguments->>'city' "
-        "FROM (SELECT unnest(tool_calls) AS call FROM FILE)",
+        "SELECT call.name, call.arguments, call.arguments->>'city' FROM (SELECT unnest(tool_calls) AS call FROM FILE)",
         file,
     )
     assert [("model", "x/y"), ("model", "x/y")] == ask(
@@ -89,7 +88,7 @@ def test_every_real_cassette_is_a_row_for_each_interaction(shared: Path, tmp_pat
     assert [(pytest.approx(sum(known)),)] == ask("SELECT sum(cost) FROM FILE", file)
 
 
-def test_rows_are_written_piecewise(tmp_path: Path) -> None:
+def test_rows_are_written_piecewise() -> None:
     """No more of the cassettes is taken than one group at a time."""
     big = plain_interaction(b"x" * 2**20)
     taken = 0
@@ -122,7 +121,9 @@ def test_odd_text_is_unicode(tmp_path: Path) -> None:
         request=type(one.request)(method="GET\udcff", url="https://[x", headers=Fields([("\udc80", "\udcff")])),
         response=one.response,
     )
-    file = written([Session(name="a", interactions=[odd, chat("\ud83d", "\ude00", "\ud800")])], tmp_path / "odd.parquet")
+    file = written(
+        [Session(name="a", interactions=[odd, chat("\ud83d", "\ude00", "\ud800")])], tmp_path / "odd.parquet"
+    )
     assert [("GET\ufffd", None), ("POST", "😀\ufffd")] == ask("SELECT method, text FROM FILE ORDER BY id", file)
 
 
@@ -135,7 +136,7 @@ def test_it_writes_into_a_pipe(tmp_path: Path) -> None:
             return True
 
         def write(self, data: object) -> int:
-            return self._file.write(bytes(data))  # type: ignore[call-overload,no-any-return]
+            return self._file.write(bytes(data))  # type: ignore[call-overload]
 
     path = tmp_path / "piped.parquet"
     with path.open("wb") as file:

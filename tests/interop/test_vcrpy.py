@@ -32,7 +32,17 @@ from tests.interop.test_go_replays import KEPT, converse
 URL = "https://openrouter.ai/api/v1/chat/completions"
 STREAM = 'data: {"choices":[{"delta":{"content":"Olá 😀\\t"}}]}\r\n\r\n: ping \n\ndata: [DONE]\n\n'.encode()
 BINARY = bytes(range(256))
-BODIES = (b"{}", STREAM, b"", BINARY, b"\xff\xfe\x00 not text", b" ends \n\n\xc2\x85 \xe2\x80\xa8", b"null", b"=", b"12")
+BODIES = (
+    b"{}",
+    STREAM,
+    b"",
+    BINARY,
+    b"\xff\xfe\x00 not text",
+    b" ends \n\n\xc2\x85 \xe2\x80\xa8",
+    b"null",
+    b"=",
+    b"12",
+)
 
 Answer = tuple[int, str, list[str], bytes]
 Client = Callable[[str, str, bytes], Answer]

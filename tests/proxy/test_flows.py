@@ -20,7 +20,7 @@ URL = "https://openrouter.ai/api/v1/chat/completions"
 
 def flow(**response: object) -> http.HTTPFlow:
     made = tflow.tflow(resp=True)
-    made.request = http.Request.make("POST", URL, b"{}", {"Authorization": "Bearer k", "content-type": "a/b"})
+    made.request = http.Request.make("POST", URL, b"{}", http.Headers(content_type="a/b", authorization="Bearer k"))
     made.request.timestamp_start = 1000.0
     assert made.response is not None
     made.response = http.Response.make(200, b"data: [DONE]\n\n", {"content-type": "text/event-stream"})
@@ -72,6 +72,14 @@ def test_json_is_for_the_other_formats() -> None:
             loaded(data)
 
 
+def refusal(data: bytes) -> str:
+    try:
+        loaded(data)
+    except CassetteError as error:
+        return str(error)
+    return ""
+
+
 def test_damage_anywhere_is_one_clear_line() -> None:
     data = saved(flow(), flow())
     chance = random.Random(9)
@@ -79,10 +87,8 @@ def test_damage_anywhere_is_one_clear_line() -> None:
     bent = [bytes(chance.randrange(256) if chance.random() < 0.01 else code for code in data) for _ in range(200)]
     refused = 0
     for text in (*cuts, *bent, b"1" * 50, b"99999999999:x,", b"0:]", b"0:}", b"\xff"):
-        try:
-            loaded(text)
-        except CassetteError as error:
-            refused += 1
-            assert str(error).startswith("flows: expected flows of mitmproxy's, found behind ")
-            assert "\n" not in str(error)
+        said = refusal(text)
+        refused += bool(said)
+        assert said == "" or said.startswith("flows: expected flows of mitmproxy's, found behind ")
+        assert "\n" not in said
     assert refused > len(cuts)
