@@ -41,7 +41,7 @@ def test_ids_follow_the_order_in_which_the_requests_began(fork_recorder: Forking
         async with clients(recorder) as using:
             tasks = []
             for number in range(8):
-                ask = Ask(number=number, door=door, kind="stream", sim=f"chunks=3, delay-ms={1200 - 150 * number}")
+                ask = Ask(number=number, door=door, kind="stream", sim=f"chunks=3, delay-ms={2600 - 325 * number}")
                 tasks.append(asyncio.create_task(using.ask(ask, noted)))
                 await asyncio.sleep(0.05)
             await asyncio.gather(*tasks)
