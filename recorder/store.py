@@ -186,7 +186,7 @@ class Store:
         return file.count - 1
 
     def append_timing(self, line: bytes) -> None:
-        """Append a line to `NAME.timing.jsonl`. It says nothing that the cassette needs, so nothing waits for its sync."""
+        """Append a line to `NAME.timing.jsonl`. It says nothing that the cassette needs: no sync, no repair."""
         self._check_usable()
         with self._failing_closed("append to its times"):
             if self._times is None:
