@@ -140,6 +140,7 @@ class Tape:
         self._learned = Scrubber(salt=_SALT, rules=rules, allow_opaque=True)
         self._learned.learn_all(credentials)
         self._lock = threading.Lock()
+        self._shown: dict[str, str] = {}
         self._queues: dict[bytes, _Queue] = {}
         self._addresses: dict[bytes, tuple[tuple[tuple[str, str], ...], list[int]]] = {}
         self._plays = [0] * len(interactions)
@@ -207,6 +208,12 @@ class Tape:
                 return played
         return None
 
+    def shown(self, url: str) -> str:
+        """A recorded URL for a person: another recorder may have left a key in it."""
+        if url not in self._shown:
+            self._shown[url] = wording.printable(self._cleaned(Request(method="", url=url), self._plain).url)
+        return self._shown[url]
+
     def missed(self, wire: WireRequest) -> Miss:
         """Why nothing answers, for the client, the log and the receipt."""
         miss = self._explained(_go_request(wire))
@@ -273,8 +280,8 @@ class Tape:
         )
 
     def _unplayed(self, item: int) -> Unplayed:
-        request = self._cleaned(self._interactions[item].request, self._plain)
-        return Unplayed(id=item, method=request.method, url=wording.printable(request.url))
+        request = self._interactions[item].request
+        return Unplayed(id=item, method=wording.printable(request.method), url=self.shown(request.url))
 
     def _subject(self, request: Request, scrubber: Scrubber | None = None) -> Subject:
         """What is compared of a request; without a scrubber as it stands, for what is not shown to anybody."""

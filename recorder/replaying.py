@@ -102,7 +102,7 @@ class Replaying:
         return Answer(
             id=played.id,
             method=request.method,
-            url=request.url,
+            url=self._tape.shown(request.url),
             response=response,
             delivery=self._delivery(played, response),
             fault=played.fault,
