@@ -33,8 +33,8 @@ Write = Callable[[IO[bytes]], None]
     "-o",
     "target",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write; standard output without it.",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="File to write; standard output without it, and for -.",
 )
 @click.option("--all", "everything", is_flag=True, help="Every session.")
 @click.option("--every-turn", is_flag=True, help="openai-messages: a line for each answer, not for each conversation.")
@@ -66,7 +66,7 @@ def export_command(
         raise UsageError(f"expected one session for vcrpy, whose cassettes have no names in them, found {len(chosen)}")
     damaged: list[str] = []
     write = _writer(form, _sessions(chosen, cassette_dir, damaged), every_turn=every_turn)
-    if target is not None:
+    if target is not None and str(target) != "-":
         _check_target(target)
         output.to_file(target, write)
     elif form == "parquet" and sys.stdout.isatty():

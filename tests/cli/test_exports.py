@@ -45,6 +45,7 @@ def cassettes(place: Path) -> Path:
 def test_a_file_has_what_standard_output_has(cassettes: Path, call: Call, form: str) -> None:
     piped = call("export", "weather", "--to", form)
     filed = call("export", "weather", "--to", form, "-o", "out")
+    assert piped == call("export", "weather", "--to", form, "-o", "-")
     assert (0, "", 0, "", "") == (piped.status, piped.stderr, filed.status, filed.stdout, filed.stderr)
     assert Path("out").read_text("utf-8") == piped.stdout
     assert piped.stdout.endswith("\n")
