@@ -135,10 +135,10 @@ def test_the_openai_client_is_given_exactly_the_recorded_bytes(
         named = quote(session, safe="")
         if door == "proxy":
             trust = ssl.create_default_context(cafile=str(replayer.bundle))
-            http = httpx.Client(proxy=f"http://{named}@127.0.0.1:{replayer.port}", verify=trust)
+            http = openai.DefaultHttpxClient(proxy=f"http://{named}@127.0.0.1:{replayer.port}", verify=trust)
             url = "https://openrouter.ai/api/v1"
         else:
-            http = httpx.Client()
+            http = openai.DefaultHttpxClient()
             url = f"http://127.0.0.1:{replayer.base_url_port}/~{named}/api/v1"
         with http, openai.OpenAI(api_key="none", base_url=url, http_client=http, max_retries=0) as client:
             for interaction in recorded:
