@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from recorder import wording
 from recorder.capture import Exchange
 from recorder.errors import BodyError, SecretError
 from recorder.formats import Found
@@ -67,4 +68,4 @@ def _prepared(recording: Recording, found: Found, now: int) -> Prepared:
         return recording.adopt(found, began=now) if isinstance(found, Interaction) else recording.prepare(found)
     except (BodyError, SecretError) as error:
         host = _address(found.request.url)[0]  # no more of the URL: a secret may be in it
-        raise type(error)(f"{found.request.method} to {host}: {error}") from error
+        raise type(error)(f"{wording.printable(f'{found.request.method} to {host}')}: {error}") from error

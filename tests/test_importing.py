@@ -66,6 +66,13 @@ def test_it_is_all_or_nothing(recording: Recording) -> None:
     assert () == held(recording)
 
 
+def test_what_is_said_of_a_bad_one_is_obeyed_by_no_terminal(recording: Recording) -> None:
+    bad = exchange(headers=OPAQUE, body=b"\xff")
+    bad = replace(bad, request=replace(bad.request, method="GET\x1b[2J", url="https://a\x9bb/"))
+    with pytest.raises(BodyError, match=r"^GET\\x1b\[2J to a\\x9bb: "):
+        importing.record(recording, [bad], now=NOW)
+
+
 def test_what_broke_off_goes_where_it_goes_live(recording: Recording) -> None:
     told = importing.record(recording, [exchange(broken="reset"), plain_interaction()], now=NOW)
     assert ["reset", ""] == [each.incomplete for each in told]

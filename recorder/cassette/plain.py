@@ -39,7 +39,7 @@ def loads(data: bytes, name: str) -> Any:
         return reader.document()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        reader.refuse(mark.line + 1 if mark else 0, "YAML", getattr(error, "problem", None) or "something else")
+        reader.refuse(mark.line + 1 if mark else 0, "YAML", getattr(error, "problem", None) or "bytes that are none")
     except UnicodeDecodeError:
         reader.refuse(0, "UTF-8", "other bytes")
 

@@ -10,7 +10,7 @@ from typing import IO
 
 import click
 
-from recorder import cassette, session
+from recorder import cassette, session, timing
 from recorder import settings as setting
 from recorder.cassette import Cassette
 from recorder.cli import named, output
@@ -122,7 +122,12 @@ def _sessions(chosen: dict[str, Path], folder: Path, damaged: list[str]) -> Iter
             damaged.append(str(error))
         whole = Cassette(interactions=tuple(found))
         _check_secrets(path, whole)
-        yield Session(name=_session(name, path, folder), interactions=whole.interactions)
+        times = path.with_suffix(timing.SUFFIX)
+        yield Session(
+            name=_session(name, path, folder),
+            interactions=whole.interactions,
+            timings=timing.of(whole.interactions, times.read_bytes()) if times.is_file() else (),
+        )
 
 
 def _session(name: str, path: Path, folder: Path) -> str:

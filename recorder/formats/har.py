@@ -1,7 +1,8 @@
 """HAR 1.2 (http://www.softwareishard.com/blog/har-12-spec), which developer tools of browsers open.
 
 A cassette does not say when: the entries stand one behind the other from the beginning of 1970 on, each as long as it
-waited for its headers. What a HAR has no place for stands in `_recorder` (section 2.2.3: custom fields start with `_`).
+waited for its headers, and for its body where the times of its pieces were kept. What a HAR has no place for stands in
+`_recorder` (section 2.2.3: custom fields start with `_`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from recorder.formats.foreign import Found
 from recorder.formats.places import Place, json_loads
 from recorder.formats.sessions import Session, clean, shown
 from recorder.model import INT64_MAX, Fields, Interaction, Request, Response
+from recorder.timing import Timing
 
 _OURS = "_recorder"
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,10 +50,11 @@ def dumps(sessions: Iterable[Session]) -> Iterator[str]:
     separator = "\n"
     for session in sessions:
         pages.append(_page(session.name, at))
-        for interaction in session.interactions:
-            yield separator + _json(_entry(interaction, page=session.name, at=at))
+        for interaction, timing in session.timed():
+            received = _received(timing)
+            yield separator + _json(_entry(interaction, page=session.name, at=at, received=received))
             separator = ",\n"
-            at = min(_LATEST, at + max(_MILLISECOND, interaction.response.duration))
+            at = min(_LATEST, at + max(_MILLISECOND, interaction.response.duration) + received)
     yield '\n],"pages":' + _json(pages) + "}}\n"
 
 
@@ -68,16 +71,21 @@ def _date(at: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _entry(interaction: Interaction, *, page: str, at: int) -> dict[str, Any]:
-    waited = max(0, interaction.response.duration) / _MILLISECOND
+def _received(timing: Timing | None) -> int:
+    """Nanoseconds from the response's headers to the last piece of its body; 0 where that is not known."""
+    return max(0, timing.chunks[-1][0] - timing.headers) if timing and timing.chunks else 0
+
+
+def _entry(interaction: Interaction, *, page: str, at: int, received: int) -> dict[str, Any]:
+    waited, receive = max(0, interaction.response.duration) / _MILLISECOND, received / _MILLISECOND
     entry = {
         "pageref": shown(page),
         "startedDateTime": _date(at),
-        "time": waited,
+        "time": waited + receive,
         "request": _request(interaction.request),
         "response": _response(interaction.response),
         "cache": {},
-        "timings": {"send": 0, "wait": waited, "receive": 0},
+        "timings": {"send": 0, "wait": waited, "receive": receive},
         "_resourceType": "fetch",
     }
     read = _interaction(Place(value=entry, name=""))

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 from recorder.model import Interaction
+from recorder.timing import Timing
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
+    """`timings`: of each interaction, None where its times were not kept; empty if none were."""
+
     name: str
-    interactions: Iterable[Interaction]
+    interactions: Sequence[Interaction]
+    timings: Sequence[Timing | None] = ()
+
+    def timed(self) -> Iterator[tuple[Interaction, Timing | None]]:
+        return zip(self.interactions, chain(self.timings, repeat(None)), strict=False)
 
 
 def clean(text: str) -> str:

@@ -9,6 +9,7 @@ from mitmproxy import http
 from mitmproxy.exceptions import FlowReadException
 from mitmproxy.io import FlowReader
 
+from recorder import wording
 from recorder.capture import Capture, Exchange
 from recorder.errors import CassetteError
 from recorder.proxy import wire
@@ -31,7 +32,7 @@ def loads(file: BinaryIO, name: str) -> Iterator[Exchange]:
             if isinstance(flow, http.HTTPFlow) and (flow.response is None or flow.response.status_code != 101):
                 yield _exchange(flow)
     except (FlowReadException, KeyError, TypeError, ValueError, AttributeError) as error:  # its state is of any shape
-        found = " ".join(str(error).split()) or type(error).__name__
+        found = wording.printable(" ".join(str(error).split()) or type(error).__name__)
         raise CassetteError(
             name=name, line=0, expected="flows of mitmproxy's", found=f"behind {count} of them: {found[:200]}"
         ) from error

@@ -17,6 +17,7 @@ from recorder.capture import Exchange
 from recorder.errors import CassetteError
 from recorder.formats import Session, har
 from recorder.model import INT64_MAX, INT64_MIN, Interaction
+from recorder.timing import Timing
 from tests.cassette.strategies import for_interactions, interactions, plain_interaction
 from tests.formats.har_schema import HAR
 
@@ -81,6 +82,17 @@ def test_it_says_what_a_browser_shows() -> None:
     assert "1970-01-01T00:00:01.476Z" == second["startedDateTime"]
     assert ["weather"] == [page["title"] for page in log["pages"]]
     assert "weather" == second["pageref"]
+
+
+def test_a_body_takes_its_time_where_that_was_kept() -> None:
+    one = plain_interaction()
+    timing = Timing(headers=1_476_046_083, chunks=((1_480_000_000, 3), (2_476_046_083, 2)))
+    session = Session(name="weather", interactions=[one, one], timings=[timing, None])
+    first, second = valid("".join(har.dumps([session])).encode())["entries"]
+    assert {"send": 0, "wait": 1476.046083, "receive": 1000} == first["timings"]
+    assert 2476.046083 == first["time"]
+    assert "1970-01-01T00:00:02.476Z" == second["startedDateTime"]
+    assert 0 == second["timings"]["receive"]
 
 
 def test_a_log_without_entries_is_valid() -> None:

@@ -26,7 +26,8 @@ _IMPORT = """(async log => {
         return {
             method: request.requestMethod, url: request.url(), status: request.statusCode, reason: request.statusText,
             type: request.mimeType, asked: await request.requestFormData(), waited: request.duration,
-            answered: content.isTextContent ? content.text : null, base64: content.isTextContent ? null : content.base64,
+            answered: content.isTextContent ? content.text : null,
+            base64: content.isTextContent ? null : content.base64,
         }
     }))
 })"""
