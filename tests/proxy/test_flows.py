@@ -20,7 +20,7 @@ URL = "https://openrouter.ai/api/v1/chat/completions"
 
 def flow(**response: object) -> http.HTTPFlow:
     made = tflow.tflow(resp=True)
-    made.request = http.Request.make("POST", URL, b"{}", http.Headers(content_type="a/b", authorization="Bearer k"))
+    made.request = http.Request.make("POST", URL, b"{}", http.Headers(content_type="a/b", authorization="Bearer sk-or-v1-0000000000000000"))
     made.request.timestamp_start = 1000.0
     assert made.response is not None
     made.response = http.Response.make(200, b"data: [DONE]\n\n", {"content-type": "text/event-stream"})
