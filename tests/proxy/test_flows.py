@@ -16,11 +16,12 @@ from recorder.errors import CassetteError
 from recorder.proxy import flows
 
 URL = "https://openrouter.ai/api/v1/chat/completions"
+SENT = http.Headers(content_type="a/b", authorization="Bearer sk-or-v1-0000000000000000")
 
 
 def flow(**response: object) -> http.HTTPFlow:
     made = tflow.tflow(resp=True)
-    made.request = http.Request.make("POST", URL, b"{}", http.Headers(content_type="a/b", authorization="Bearer sk-or-v1-0000000000000000"))
+    made.request = http.Request.make("POST", URL, b"{}", SENT)
     made.request.timestamp_start = 1000.0
     assert made.response is not None
     made.response = http.Response.make(200, b"data: [DONE]\n\n", {"content-type": "text/event-stream"})
