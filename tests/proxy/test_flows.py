@@ -21,7 +21,7 @@ SENT = http.Headers(content_type="a/b", authorization="Bearer sk-or-v1-000000000
 
 def flow(**response: object) -> http.HTTPFlow:
     made = tflow.tflow(resp=True)
-    made.request = http.Request.make("POST", URL, b"{}", SENT)
+    made.request = http.Request.make("POST", URL, b"{}", SENT.copy())
     made.request.timestamp_start = 1000.0
     assert made.response is not None
     made.response = http.Response.make(200, b"data: [DONE]\n\n", {"content-type": "text/event-stream"})
