@@ -35,7 +35,7 @@ def test_the_examples_of_the_docstrings_are_true() -> None:
 @pytest.mark.usefixtures("weather")
 def test_the_examples_of_the_readme_are_true() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```python\n(.*?)^```", text.partition("## From Python\n")[2], re.MULTILINE | re.DOTALL)
     assert [] != blocks
     for block in blocks:
         names: dict[str, object] = {}
