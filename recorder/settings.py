@@ -80,7 +80,7 @@ class ConnectTo:
 class Settings:
     """One recorder's settings. `session` is that of requests which name none; None: they are refused.
 
-    `layout` None: the layout that a cassette has, and go-vcr's for a new one.
+    `layout` None: the layout that a cassette has, and go-vcr's for a new one. `workers`: the processes that serve.
     """
 
     session: str | None = None
@@ -96,6 +96,7 @@ class Settings:
     grace: float = DEFAULT_GRACE
     allow_opaque: bool = False
     rules: tuple[Rule, ...] = ()
+    workers: int = 1
 
     def records(self, name: str, port: int) -> bool:
         return any(host.matches(name, port) for host in self.hosts)

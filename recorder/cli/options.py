@@ -117,6 +117,7 @@ _RECORDING: list[Callable[[Any], Any]] = [
         help="Seconds that streams under way may take to finish on stop.",
     ),
     option("--allow-opaque", is_flag=True, help="Also record bodies that cannot be searched for secrets."),
+    option("--workers", type=click.IntRange(1, 64), default=1, metavar="N", help="Processes that serve."),
 ]
 
 
@@ -132,6 +133,7 @@ def settings_from(
     upstream_ca: Path | None,
     grace: float,
     allow_opaque: bool,
+    workers: int,
     port: int,
     base_url_port: int,
 ) -> Settings:
@@ -154,6 +156,7 @@ def settings_from(
         grace=grace,
         allow_opaque=allow_opaque,
         rules=config_file().rules,
+        workers=workers,
     )
 
 

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import recorder
 from recorder.cli import foreground
 from recorder.cli.options import option, recording_options, session_option, settings_from
+from recorder.cli.package import finding_this_package
 from recorder.errors import RecorderError
 from recorder.recording import Recorded
 from recorder.session import SUFFIX, make_private, running, state_folder
 from recorder.settings import Settings
 
 if TYPE_CHECKING:
-    from recorder.proxy.master import Doors, Proxy
+    from recorder.cli.foreground import Serving
+    from recorder.proxy.doors import Doors
 
 _ANY = "NAME"  # stands in what is printed for the session that each request names
 _DETACH_WAIT = 30.0  # seconds; a first start without .pyc files takes about four
@@ -43,7 +44,7 @@ def start_command(*, detach: bool, log: str, **values: Any) -> int:
 
 
 def _foreground(settings: Settings, log: str) -> int:
-    async def until_stopped(_proxy: Proxy, serving: asyncio.Task[None], doors: Doors) -> int:
+    async def until_stopped(_proxy: Serving, serving: asyncio.Task[None], doors: Doors) -> int:
         session = settings.session or _ANY
         path = settings.cassette_dir / f"{session}{SUFFIX}"
         foreground.say(f"Recording {', '.join(host.name for host in settings.hosts)} to {path}. Ctrl-C stops.\n")
@@ -77,7 +78,7 @@ def _detach(settings: Settings) -> int:
         process = subprocess.Popen(
             # -P: a folder named `recorder` where the user works is not this program.
             [sys.executable, "-P", "-m", "recorder", *sys.argv[1:], "--foreground", "--log", str(log)],
-            env=_finding_this_package(),
+            env=finding_this_package(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -88,13 +89,6 @@ def _detach(settings: Settings) -> int:
     except BaseException:  # Ctrl-C while it starts: it would go on unseen
         process.terminate()
         raise
-
-
-def _finding_this_package() -> dict[str, str]:
-    """The environment in which the child finds this very package, which may not be installed."""
-    root = str(Path(recorder.__file__).parents[1])
-    path = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root}
 
 
 def _wait_until_it_serves(process: subprocess.Popen[bytes], folder: Path, log: Path, settings: Settings) -> int:

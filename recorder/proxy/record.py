@@ -37,8 +37,8 @@ from recorder.proxy.express import go_express
 from recorder.proxy.interim import leave_interim
 from recorder.proxy.own_errors import OwnErrors
 from recorder.proxy.tee import Tee, deliver_held
-from recorder.proxy.writing import Threads, Writing
-from recorder.recording import Recorded, Recording, Summary
+from recorder.proxy.writing import Sink, Threads, Writing
+from recorder.recording import Recorded, Summary
 from recorder.recordings import Recordings
 from recorder.session import check_name, name_for
 from recorder.settings import Settings
@@ -60,10 +60,10 @@ class _Session:
     """`started`: done when it can record. `failure`: why it records no more. `writing`: there once it has started."""
 
     name: str
-    started: asyncio.Future[Recording] | None = None
+    started: asyncio.Future[Sink] | None = None
     failure: str | None = None
     stopping: bool = False
-    writing: Writing | None = None
+    writing: Sink | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -309,12 +309,11 @@ class RecordAddon:
 
     async def _start(self, name: str) -> _Session:
         """The session of that name, started if it has not been."""
-        assert self._recordings is not None
         session = self._sessions.get(name)
         if session is None:
             session = self._sessions[name] = _Session(name=name)
             if not self._amiss(session):
-                session.started = self._threads.on_disk(self._recordings.start, name)
+                session.started = asyncio.ensure_future(self._open(name))
         await self._has_started(session)
         return session
 
@@ -322,11 +321,22 @@ class RecordAddon:
         if session.started is None or session.writing or session.failure:
             return
         try:
-            recording = await asyncio.shield(session.started)
+            session.writing = await asyncio.shield(session.started)
         except RecorderError as error:
             self._fail_session(session, error)
-        else:
-            session.writing = session.writing or Writing(recording, self._threads)  # several may have waited
+
+    async def _open(self, name: str) -> Sink:
+        """Where a session's exchanges go."""
+        assert self._recordings is not None
+        return Writing(await self._threads.on_disk(self._recordings.start, name), self._threads)
+
+    async def _close(self, session: _Session) -> Summary | None:
+        """Nothing more goes there."""
+        assert self._recordings is not None
+        if self._broken or session.failure:
+            await self._threads.on_disk(self._recordings.abandon, session.name)
+            return None
+        return await self._threads.on_disk(self._recordings.stop, session.name)
 
     async def _control(self, name: str, method: str) -> http.Response:
         """`PUT /~NAME` starts a session, `GET` tells how it stands, `DELETE` stops it and tells what it came to."""
@@ -354,7 +364,6 @@ class RecordAddon:
         None if the session failed.
         """
         assert self._settings is not None
-        assert self._recordings is not None
         session.stopping = True
         await self._has_started(session)
         await self._drain(session, self._settings.grace)
@@ -368,10 +377,7 @@ class RecordAddon:
         try:
             if session.writing:
                 await session.writing.finish()  # what is still being written may fail, too
-            if self._broken or session.failure:
-                await self._threads.on_disk(self._recordings.abandon, session.name)
-            else:
-                summary = await self._threads.on_disk(self._recordings.stop, session.name)
+            summary = await self._close(session)
         except RecorderError as error:
             self._fail_session(session, error)
         finally:
