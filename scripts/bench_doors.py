@@ -43,6 +43,13 @@ class Door:
         """Seconds of CPU that its process has used; 0.0 for the direct connection, and where there is no /proc."""
         return cpu(self.pid) if self.pid else 0.0
 
+    @property
+    def cpu_of_all(self) -> float:
+        """The same with its child processes, which a recorder of several workers has."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        pids = map(int, children.read_text(encoding="ascii").split()) if children.exists() else ()
+        return self.cpu + sum(map(cpu, pids))
+
 
 def cpu(pid: int) -> float:
     try:
@@ -105,10 +112,10 @@ class Bench:
 
     def command(self, name: str, proxy: int, plain: int) -> list[str]:
         host, upstream_ca = f"localhost:{self.upstream}", self.folder / "upstream-ca.pem"
-        if name == "recorder":
+        if name.startswith("recorder"):
             ports = ["--port", str(proxy), "--base-url-port", str(plain)]
             told = ["--host", f"https://{host}", "--certs", str(self.certs), "--upstream-ca", str(upstream_ca)]
-            start = ["start", "--session", f"bench-{proxy}"]
+            start = ["start", *name.split()[1:], "--session", f"bench-{proxy}"]
             return [sys.executable, "-m", "recorder", *start, *told, *ports]
         program = Path(sys.executable).parent / "mitmdump"
         doors = ["--mode", f"regular@127.0.0.1:{proxy}", "--mode", f"reverse:https://{host}@127.0.0.1:{plain}"]

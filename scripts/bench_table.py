@@ -18,14 +18,16 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]  # the groups, and the project as i
 import bench_cassette  # noqa: E402 - found by the line above
 import bench_proxy  # noqa: E402 - the same
 import bench_scrub  # noqa: E402 - the same
+import bench_workers  # noqa: E402 - the same
 from bench_row import Row  # noqa: E402 - the same
 
 GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
     "cassette": bench_cassette.rows,
     "scrub": bench_scrub.rows,
     "proxy": bench_proxy.rows,
+    "workers": bench_workers.rows,
 }
-QUICK: dict[str, Callable[[], Iterator[Row]]] = {"proxy": bench_proxy.quick_rows}
+QUICK: dict[str, Callable[[], Iterator[Row]]] = {"proxy": bench_proxy.quick_rows, "workers": bench_workers.quick_rows}
 FACTOR = 4.0  # by which a short run on a busy machine may be off a goal
 
 

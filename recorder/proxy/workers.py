@@ -129,6 +129,8 @@ class Workers:
         try:
             await self._serve(listeners)
         finally:
+            if self._giving:
+                self._giving.close()
             for listener in listeners:
                 listener.close()
             await self._end_workers()
@@ -139,8 +141,7 @@ class Workers:
         settings = replace(self._settings, port=port, base_url_port=base_url_port)
         for _ in range(settings.workers):
             self._workers.append(await self._start_worker(settings))
-        for worker in self._workers:
-            ready = await worker.ready
+        ready = (await asyncio.gather(*(worker.ready for worker in self._workers)))[0]
         self._giving = Giving(listeners, [worker.taker for worker in self._workers])
         self._giving.start()
         self._on_ready(Doors(port=port, base_url_port=base_url_port, bundle=Path(ready.bundle)))
@@ -166,8 +167,6 @@ class Workers:
     def stop(self) -> None:
         """Stop in order; the second call ends the wait for streams under way."""
         self._stops += 1
-        if self._giving:
-            self._giving.close()
         for worker in self._workers:
             worker.link.tell(Stop())
 
@@ -181,10 +180,14 @@ class Workers:
     async def _end_sessions(self) -> None:
         """Those that no worker has ended: that had no request, or lost the only worker that they had."""
         await asyncio.gather(*self._sealings)
-        for session in list(self._sessions.values()):
-            await self._seal(session)
+        for session in self._sessions.values():
+            session.forgotten.set()
+        await asyncio.gather(*map(self._seal, list(self._sessions.values())))
         for name in self._recordings.names():
-            await self._close(name, whole=self._broken is None)
+            try:
+                await self._close(name, whole=self._broken is None)
+            except RecorderError as error:
+                self._log_failure(name, str(error))
         self._threads.close()
 
     # Workers
@@ -225,6 +228,7 @@ class Workers:
         worker.taker.close()
         if not worker.ready.done():
             worker.ready.set_exception(ProxyError(self.failure or "expected a worker to serve, found that it ended"))
+            return
         died = not self._stops or any(worker in session.members for session in self._sessions.values())
         for session in list(self._sessions.values()):
             if worker in session.members:
@@ -279,9 +283,7 @@ class Workers:
         self._settle(session)
         summary = await asyncio.shield(session.sealed)
         if worker is session.first:
-            await session.forgotten.wait()
-            self._sessions.pop(name, None)
-            session.over.set()
+            await session.over.wait()
         return summary
 
     def _begin_ending(self, worker: _Worker, name: str) -> None:
@@ -315,8 +317,7 @@ class Workers:
             sealing.add_done_callback(self._sealings.discard)
 
     async def _seal(self, session: _Session) -> None:
-        if session.sealed.done():
-            return
+        """Let go of its cassette, and of the session when all have forgotten it."""
         summary = None
         try:
             await asyncio.wait({session.starting})
@@ -325,8 +326,12 @@ class Workers:
             if session.name in self._recordings.names():
                 summary = await self._close(session.name, whole=session.failure is None)
         except RecorderError as error:
-            self._log_failure(session, str(error))
+            self._log_failure(session.name, str(error))
+            self._fail_session(session, str(error))
         session.sealed.set_result(summary)
+        await session.forgotten.wait()
+        del self._sessions[session.name]
+        session.over.set()
 
     async def _close(self, name: str, *, whole: bool) -> Summary | None:
         if not whole:
@@ -354,19 +359,17 @@ class Workers:
             if worker is not told:
                 worker.link.tell(Failed(reason=reason))
 
-    def _fail_session(self, session: _Session, reason: str, *, told: _Worker) -> None:
+    def _fail_session(self, session: _Session, reason: str, *, told: _Worker | None = None) -> None:
         """The same for one session; the others go on. All workers know it then, to refuse what comes for it."""
         if session.failure:
             return
         session.failure = reason
         self.failure = self.failure or reason
-        for worker in self._workers:
-            if worker is not told and not worker.gone.is_set():
-                session.members.add(worker)
-                worker.link.tell(Failed(session=session.name, reason=reason))
+        if not session.ending:  # else it is about to be forgotten
+            session.members.update(worker for worker in self._workers if not worker.gone.is_set())
+        for worker in session.members - {told}:
+            worker.link.tell(Failed(session=session.name, reason=reason))
 
-    def _log_failure(self, session: _Session, reason: str) -> None:
-        if not session.failure:
-            session.failure = reason
-            self.failure = self.failure or reason
-            logger.error("recorder: session %s failed: %s", session.name, reason)
+    def _log_failure(self, name: str, reason: str) -> None:
+        self.failure = self.failure or reason
+        logger.error("recorder: session %s failed: %s", name, reason)

@@ -19,7 +19,18 @@ import pytest
 
 from recorder import cassette
 from tests.crash.kills import Killing, children
-from tests.crash.load import KEY, MODEL, Noted, ask_all, load, missing_or_different, read_on, session_of, stream_request
+from tests.crash.load import (
+    KEY,
+    MODEL,
+    Noted,
+    ask_all,
+    load,
+    missing_or_different,
+    number_of,
+    read_on,
+    session_of,
+    stream_request,
+)
 from tests.crash.nursery import ForkingLauncher
 from tests.crash.two import second_recorder
 from tests.e2e.processes import RecorderProcess, is_alive, wait_for
@@ -130,14 +141,14 @@ def test_ids_follow_the_order_in_which_the_requests_began_at_whatever_worker(for
     recorder = fork_recorder(*TWO)
     opened = [socket.create_connection(("127.0.0.1", recorder.base_url_port), timeout=30) for _ in range(6)]
     for number, each in enumerate(opened):
-        each.sendall(stream_request(recorder, f"chunks=3, say=number{number}, delay-ms={2500 - 400 * number}"))
+        request = stream_request(recorder, f"chunks=3, delay-ms={2500 - 400 * number}")
+        each.sendall(request.replace(b"completions HTTP", b"completions?id=%d HTTP" % number))
         time.sleep(0.2)
     assert [True] * 6 == [ends_well(each) for each in opened]
     for each in opened:
         each.close()
     assert 0 == recorder.stop()
-    there = [re.findall(rb"number\d", each.response.body) for each in load(recorder.cassette)]
-    assert [[b"number%d" % number] for number in range(6)] == there
+    assert list(range(6)) == [number_of(each) for each in load(recorder.cassette)]
     assert list(range(6)) == ids(recorder.cassette)
 
 
@@ -188,6 +199,18 @@ def test_a_worker_that_dies_stops_the_recorder_in_order(fork_recorder: ForkingLa
     assert 7 == len(load(recorder.cassette))
     assert [] == missing_or_different(noted.ends.values(), load(recorder.cassette))
     assert f"worker {first} died: what it had under way is lost" in recorder.stdout.splitlines()[-1]
+
+
+def test_a_session_that_lost_its_only_worker_is_put_in_order_all_the_same(fork_recorder: ForkingLauncher) -> None:
+    recorder = fork_recorder(*TWO, session=None)
+    url = f"http://127.0.0.1:{recorder.base_url_port}/~chat/sim/bytes"
+    with httpx.Client(trust_env=False, timeout=30) as one:  # one connection: one worker
+        assert [200] * 3 == [one.get(f"{url}?id={number}").status_code for number in range(3)]
+        for pid in children(recorder.pid):
+            os.kill(pid, signal.SIGKILL)
+        assert 1 == recorder.wait()
+    assert [0, 1, 2] == [number_of(each) for each in load(recorder.cassette / "chat.yaml")]
+    assert "chat.yaml: 3 interactions" in recorder.stdout
 
 
 def test_a_disk_that_is_full_fails_the_session_at_every_worker(fork_recorder: ForkingLauncher) -> None:
@@ -303,3 +326,21 @@ def test_a_port_that_is_taken_is_said_in_one_line(fork_recorder: ForkingLauncher
     assert 1 == ended.returncode
     assert f"recorder: expected port {first.port} to be free, found it taken" in ended.stderr
     assert 1 == len(ended.stderr.splitlines())
+
+
+def test_a_failure_while_the_cassette_is_put_in_order_is_told_by_whoever_asked(fork_recorder: ForkingLauncher) -> None:
+    fired = str(fork_recorder.folder / "fired")
+    # The first replace makes the cassette, the second would put it in order.
+    fork_recorder.faults = [{"kind": "call", "name": "replace", "nth": 2, "error": "EIO", "fired": fired}]
+    recorder = fork_recorder(*TWO)
+    with ThreadPoolExecutor(2) as threads:
+        slow = threads.submit(ask, recorder, "session", 0, **{"X-Sim": "delay-ms=1500"})
+        time.sleep(0.5)
+        assert 200 == ask(recorder, "session", 1)
+        assert 200 == slow.result()
+    ended = httpx.delete(f"http://127.0.0.1:{recorder.base_url_port}/~session", timeout=30)
+    assert 502 == ended.status_code
+    assert "cannot put it in order" in ended.json()["error"]["message"]
+    assert 1 == recorder.stop()
+    assert 1 == recorder.stderr.count("session session failed")
+    assert {0, 1} == {number_of(each) for each in load(recorder.cassette)}
