@@ -2,7 +2,7 @@
 
 Real processes on loopback, TLS on both sides, as in `bench_proxy.py`, in turns. On two cores the two workers share
 them with the process that writes, with the clients and with the upstream: what is seen there is the least that they
-give. CPU is that of all the recorder's processes together; "busy" is how many cores the recorder kept busy.
+give. CPU is that of all the recorder's processes together; the writer's is what no number of workers makes less.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,12 +21,13 @@ from bench_row import Row
 
 ONE, TWO = "recorder", "recorder --workers 2"
 CONNECTIONS = 16
-_STEADY = 4  # of the connections, for streams at full speed
+FLOODS = 4  # streams at once, as fast as they come
+PACED = 64  # streams at once, with 5 ms between two chunks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How much is measured; `chunks` on each of some streams at once, as fast as they come."""
+    """How much is measured; `chunks` of each stream at full speed, `paced` of each of the others."""
 
     rounds: int
     exchanges: int
@@ -42,11 +42,11 @@ QUICK = Scale(rounds=1, exchanges=160, chunks=1_000, paced=50, handshakes=10)
 
 @dataclass(slots=True)
 class Figures:
-    """Of each round: how many a second, CPU of one in seconds, cores that were busy."""
+    """Of each round: how many a second, and CPU of one in seconds, of all processes and of the one that writes."""
 
     speed: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
-    busy: list[float] = field(default_factory=list)
+    writer: list[float] = field(default_factory=list)
 
 
 def rows() -> Iterator[Row]:
@@ -63,22 +63,21 @@ def _rows(scale: Scale) -> Iterator[Row]:
         exchanges = {"do": "exchanges", "target": "/small", "count": scale.exchanges}
         flood = {"do": "stream", "target": f"/stream/{scale.chunks}/330/0"}
         paced = {"do": "stream", "target": f"/stream/{scale.paced}/330/5000"}
-        yield from _compare(place, doors, scale, "small exchanges", CONNECTIONS, exchanges)
-        yield from _compare(place, doors, scale, f"chunks of {_STEADY} streams at full speed", _STEADY, flood)
-        yield from _compare(place, doors, scale, "chunks of 64 paced streams", 64, paced)
-        connect = {"do": "connect", "count": scale.handshakes}
-        yield from _compare(place, doors, scale, "new TLS connections, one by one", 0, connect)
+        for what, connections, order in (
+            ("small exchanges", CONNECTIONS, exchanges),
+            (f"chunks of {FLOODS} streams at full speed", FLOODS, flood),
+            (f"chunks of {PACED} paced streams", PACED, paced),
+            ("new TLS connections, one by one", 0, {"do": "connect", "count": scale.handshakes}),
+        ):
+            found = {door.name: Figures() for door in doors}
+            for number in range(scale.rounds):
+                print(f"  … {what}, round {number + 1} of {scale.rounds}", file=sys.stderr, flush=True)
+                for door in doors if number % 2 else doors[::-1]:
+                    _measure(place, door, connections, order, found[door.name])
+            yield from _compared(what, found[ONE], found[TWO])
 
 
-def _compare(
-    place: Bench, doors: list[Door], scale: Scale, what: str, connections: int, order: dict[str, str | int]
-) -> Iterator[Row]:
-    found = {door.name: Figures() for door in doors}
-    for number in range(scale.rounds):
-        print(f"  … {what}, round {number + 1} of {scale.rounds}", file=sys.stderr, flush=True)
-        for door in doors if number % 2 else doors[::-1]:
-            _measure(place, door, connections, order, found[door.name])
-    one, two = found[ONE], found[TWO]
+def _compared(what: str, one: Figures, two: Figures) -> Iterator[Row]:
     yield Row(
         what=f"{what} a second",
         ours=f"{median(two.speed):.0f} /s",
@@ -86,9 +85,9 @@ def _compare(
         times=median(after / before for after, before in zip(two.speed, one.speed, strict=True)),
     )
     yield Row(
-        what="  CPU of one; cores busy",
-        ours=f"{median(two.cpu) * 1e6:.0f} µs; {median(two.busy):.2f}",
-        theirs=f"one process {median(one.cpu) * 1e6:.0f} µs; {median(one.busy):.2f}",
+        what="  CPU of one; of that the writer's",
+        ours=f"{median(two.cpu) * 1e6:.0f} µs; {median(two.writer) * 1e6:.0f}",
+        theirs=f"one process {median(one.cpu) * 1e6:.0f} µs",
         times=median(before / after for after, before in zip(two.cpu, one.cpu, strict=True)),
     )
 
@@ -100,12 +99,11 @@ def _measure(place: Bench, door: Door, connections: int, order: dict[str, str | 
         place.load("open", door=door.through("proxy"), connections=connections)
     else:
         told["door"] = door.through("proxy")  # type: ignore[assignment] # a line of JSON, which takes anything
-    used, began = door.cpu_of_all, time.monotonic()
+    used, writer = door.cpu_of_all, door.cpu
     answer = place.load(do, **told)
-    taken = time.monotonic() - began
-    cpu = door.cpu_of_all - used
+    used, writer = door.cpu_of_all - used, door.cpu - writer
     if connections:
         place.load("close")
     figures.speed.append(answer["count"] / answer["seconds"])
-    figures.cpu.append(cpu / answer["count"])
-    figures.busy.append(cpu / taken)
+    figures.cpu.append(used / answer["count"])
+    figures.writer.append(writer / answer["count"])

@@ -21,6 +21,7 @@ from recorder.errors import RecorderError
 logger = logging.getLogger(__name__)
 
 _LENGTH = Struct("!Q")  # bytes of the pickle behind it
+_GONE = "the other half of the recorder has ended"
 _TOLD, _CALLED, _ANSWER, _REFUSAL, _FAULT = range(5)
 
 
@@ -63,6 +64,8 @@ class Link(asyncio.Protocol):
         self._send(_TOLD, 0, message)
 
     async def call(self, message: Any) -> Any:
+        if self._transport is None:
+            raise RecorderError(_GONE)
         number = next(self._numbers)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
@@ -116,7 +119,7 @@ class Link(asyncio.Protocol):
         self._transport = None
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(RecorderError("the other half of the recorder has ended"))
+                answer.set_exception(RecorderError(_GONE))
         self._waiting.clear()
         self._lost()
 

@@ -334,7 +334,7 @@ def test_a_failure_while_the_cassette_is_put_in_order_is_told_by_whoever_asked(f
     fork_recorder.faults = [{"kind": "call", "name": "replace", "nth": 2, "error": "EIO", "fired": fired}]
     recorder = fork_recorder(*TWO)
     with ThreadPoolExecutor(2) as threads:
-        slow = threads.submit(ask, recorder, "session", 0, **{"X-Sim": "delay-ms=1500"})
+        slow = threads.submit(lambda: ask(recorder, "session", 0, **{"X-Sim": "delay-ms=1500"}))
         time.sleep(0.5)
         assert 200 == ask(recorder, "session", 1)
         assert 200 == slow.result()
