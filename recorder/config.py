@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # every command reads the file, and the scrubber takes longer
 
 _PATHS = ("cassette-dir", "certs", "upstream-ca")  # meant from the file's folder
 _SEVERAL = ("host", "keep-header", "connect-to")
-_SINGLE = ("session", "layout", "port", "base-url-port", "grace", "base-url", "detach", "allow-opaque")
+_SINGLE = ("session", "layout", "port", "base-url-port", "grace", "workers", "base-url", "detach", "allow-opaque")
 KEYS = (*_SINGLE, *_SEVERAL, *_PATHS)
 """Every setting that a file may have, beside `scrub`."""
 

@@ -102,6 +102,7 @@ CASES = {
         file=("file.pem", Path("HERE/file.pem")),
     ),
     "grace": Case(field="grace", default=5.0, flag=(["1.5"], 1.5), env=("2", 2.0), file=(0, 0.0)),
+    "workers": Case(field="workers", default=1, flag=(["2"], 2), env=("3", 3), file=(4, 4)),
     "session": Case(
         field="session", default=None, flag=(["by/flag"], "by/flag"), env=("by/env", "by/env"), file=("f", "f")
     ),
