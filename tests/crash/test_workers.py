@@ -9,7 +9,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,9 +37,10 @@ from tests.e2e.processes import RecorderProcess, is_alive, wait_for
 
 TWO = ("--workers", "2")
 SESSIONS = 50
+NO_MORE: Mapping[str, str] = {}
 
 
-def ask(recorder: RecorderProcess, name: str, number: int, way: int = 0, **headers: str) -> int:
+def ask(recorder: RecorderProcess, name: str, number: int, way: int = 0, headers: Mapping[str, str] = NO_MORE) -> int:
     """One request on a connection of its own, so that two in a row go to two workers."""
     named = name.replace("/", "%2F")
     body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": f"{name} {number}"}]}
@@ -126,7 +127,9 @@ def test_a_secret_that_one_worker_saw_is_scrubbed_from_what_another_passes(fork_
     recorder = fork_recorder(*TWO)
     secret = "a key of no known shape 8t3Kq"
     for number in range(2):
-        assert 200 == ask(recorder, "session", number, Cookie=f"login={secret}" if number == 0 else "")
+        assert 200 == ask(
+            recorder, "session", number, headers={"Cookie": f"login={secret}"} if number == 0 else NO_MORE
+        )
     for number in (3, 4):
         body = {"model": MODEL, "messages": [{"role": "user", "content": f"it is {secret}!"}]}
         url = f"http://127.0.0.1:{recorder.base_url_port}/api/v1/chat/completions?id={number}"
@@ -334,7 +337,7 @@ def test_a_failure_while_the_cassette_is_put_in_order_is_told_by_whoever_asked(f
     fork_recorder.faults = [{"kind": "call", "name": "replace", "nth": 2, "error": "EIO", "fired": fired}]
     recorder = fork_recorder(*TWO)
     with ThreadPoolExecutor(2) as threads:
-        slow = threads.submit(lambda: ask(recorder, "session", 0, **{"X-Sim": "delay-ms=1500"}))
+        slow = threads.submit(lambda: ask(recorder, "session", 0, headers={"X-Sim": "delay-ms=1500"}))
         time.sleep(0.5)
         assert 200 == ask(recorder, "session", 1)
         assert 200 == slow.result()
