@@ -119,6 +119,7 @@ class Workers:
         self._giving: Giving | None = None
         self._sealings: set[asyncio.Task[None]] = set()
         self._stops = 0
+        self._over = False
         self._broken: str | None = None
         self.failure: str | None = None
 
@@ -129,6 +130,7 @@ class Workers:
         try:
             await self._serve(listeners)
         finally:
+            self._over = True
             if self._giving:
                 self._giving.close()
             for listener in listeners:
@@ -228,6 +230,8 @@ class Workers:
         worker.taker.close()
         if not worker.ready.done():
             worker.ready.set_exception(ProxyError(self.failure or "expected a worker to serve, found that it ended"))
+            return
+        if self._over:  # it is we who have ended it
             return
         died = not self._stops or any(worker in session.members for session in self._sessions.values())
         for session in list(self._sessions.values()):
