@@ -136,7 +136,7 @@ class Workers:
             for listener in listeners:
                 listener.close()
             await self._end_workers()
-        await self._end_sessions()
+            await self._end_sessions()
 
     async def _serve(self, listeners: list[socket.socket]) -> None:
         port, base_url_port = (listener.getsockname()[1] for listener in listeners)
