@@ -61,6 +61,11 @@ class Started:
         summary = recording.summary if recording else Summary(session=name, path=path)
         return cls(mode=mode, on_miss=on_miss, recording=recording, replaying=replaying, _summary=summary)
 
+    @classmethod
+    def elsewhere(cls, summary: Summary) -> Started:
+        """A session that another process records."""
+        return cls(mode=Mode.RECORD, on_miss=OnMiss.ERROR, recording=None, replaying=None, _summary=summary)
+
     @property
     def summary(self) -> Summary:
         """What it has come to so far."""
@@ -73,7 +78,7 @@ class Started:
     def ask(self, request: WireRequest) -> Course:
         """What becomes of a request. If it misses, call `missed` too."""
         if self.replaying is None:
-            return Course(upstream=True, recorded=self.recording is not None)
+            return Course(upstream=True, recorded=self.mode is Mode.RECORD)
         answer = self.replaying.answer(request)
         if answer is not None:
             return Course(answer=answer)

@@ -43,6 +43,13 @@ class Door:
         """Seconds of CPU that its process has used; 0.0 for the direct connection, and where there is no /proc."""
         return cpu(self.pid) if self.pid else 0.0
 
+    @property
+    def cpu_of_all(self) -> float:
+        """The same with its child processes, which a recorder of several workers has."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        pids = map(int, children.read_text(encoding="ascii").split()) if children.exists() else ()
+        return self.cpu + sum(map(cpu, pids))
+
 
 def cpu(pid: int) -> float:
     try:
@@ -108,8 +115,8 @@ class Bench:
         if name.startswith("recorder"):
             ports = ["--port", str(proxy), "--base-url-port", str(plain)]
             told = ["--host", f"https://{host}", "--certs", str(self.certs), "--upstream-ca", str(upstream_ca)]
-            _, _, tape = name.partition(" replay ")
-            mode = ["--mode", "replay", "--reuse", "all"] if tape else []
+            program, _, tape = name.partition(" replay ")
+            mode = ["--mode", "replay", "--reuse", "all"] if tape else program.split()[1:]
             start = ["start", "--session", tape or f"bench-{proxy}", *mode]
             return [sys.executable, "-m", "recorder", *start, *told, *ports]
         program = Path(sys.executable).parent / "mitmdump"

@@ -13,11 +13,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import click
 
 from recorder import environment, wording
+from recorder.cli.workers import start_worker
 from recorder.demands import NO_DEMANDS, Demands
 from recorder.errors import RecorderError
 from recorder.recording import Recorded, Summary
@@ -27,10 +28,21 @@ from recorder.session import Ended, Registration, Running, cassette_path, state_
 from recorder.settings import Host, Settings
 
 if TYPE_CHECKING:
-    from recorder.proxy.master import Doors, Proxy
+    from recorder.proxy.doors import Doors
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-Meanwhile = Callable[["Proxy", asyncio.Task[None], "Doors"], Awaitable[int]]
+
+
+class Serving(Protocol):
+    """A recorder, of one process or several."""
+
+    @property
+    def failure(self) -> str | None: ...
+    async def run(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+Meanwhile = Callable[[Serving, asyncio.Task[None], "Doors"], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +100,9 @@ class _Run:
         self.registration: Registration | None = None
 
     async def to_its_end(self) -> Ended:
-        from recorder.proxy.master import Proxy  # noqa: PLC0415 - loads mitmproxy
-
         job = self._job
         ready: asyncio.Future[Doors] = asyncio.get_running_loop().create_future()
-        proxy = Proxy(
+        proxy = _recorder_for(job.settings)(
             job.settings,
             self._recordings,
             on_ready=ready.set_result,
@@ -122,6 +132,16 @@ class _Run:
         self._job.on_stopped(summary)
 
 
+def _recorder_for(settings: Settings) -> Callable[..., Serving]:
+    if settings.workers > 1:
+        from recorder.proxy.workers import Workers  # noqa: PLC0415 - for those who ask for it
+
+        return functools.partial(Workers, start=start_worker)
+    from recorder.proxy.master import Proxy  # noqa: PLC0415 - loads mitmproxy
+
+    return Proxy
+
+
 def _told(stopped: list[Summary]) -> str:
     """A recorder's last words."""
     if len(stopped) == 1:
@@ -142,7 +162,7 @@ def _describe(job: Job, doors: Doors) -> Running:
         port=doors.port,
         base_url_port=doors.base_url_port,
         host=settings.hosts[0].name,
-        bundle=str(doors.trust.bundle),
+        bundle=str(doors.bundle),
         grace=settings.grace,
         log=job.log,
         hosts=" ".join(host.base_url for host in settings.hosts),
@@ -174,7 +194,7 @@ def summary_line(summary: Summary) -> str:
 
 def client_lines(doors: Doors, *, hosts: tuple[Host, ...], session: str | None = None) -> list[str]:
     """What to set in a client's environment, for both doors. `session`: for requests that have to name theirs."""
-    variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle, hosts=hosts, session=session)
+    variables = environment.proxy_variables(port=doors.port, bundle=doors.bundle, hosts=hosts, session=session)
     return [
         "For a client that uses the proxy:",
         *(f"  {line}" for line in environment.assignments(variables, "sh")),

@@ -28,7 +28,8 @@ from recorder.recording import Recorded
 from recorder.settings import Settings
 
 if TYPE_CHECKING:
-    from recorder.proxy.master import Doors, Proxy
+    from recorder.cli.foreground import Serving
+    from recorder.proxy.doors import Doors
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
@@ -59,8 +60,8 @@ def run_command(
 
 
 def _run(settings: Settings, command: tuple[str, ...], *, base_url: bool, verbose: bool, demands: Demands) -> int:
-    async def run_it(proxy: Proxy, _serving: asyncio.Task[None], doors: Doors) -> int:
-        variables = environment.proxy_variables(port=doors.port, bundle=doors.trust.bundle, hosts=settings.hosts)
+    async def run_it(proxy: Serving, _serving: asyncio.Task[None], doors: Doors) -> int:
+        variables = environment.proxy_variables(port=doors.port, bundle=doors.bundle, hosts=settings.hosts)
         if base_url:
             variables |= environment.base_url_variables(
                 port=doors.base_url_port, host=settings.hosts[0].name, hosts=settings.hosts

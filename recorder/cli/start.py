@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import recorder
 from recorder.cli import foreground
 from recorder.cli.options import (
     F,
@@ -26,6 +25,7 @@ from recorder.cli.options import (
     session_option,
     settings_from,
 )
+from recorder.cli.package import finding_this_package
 from recorder.demands import Demands
 from recorder.errors import RecorderError
 from recorder.recording import Recorded
@@ -33,7 +33,8 @@ from recorder.session import SUFFIX, cassette_path, make_private, running, state
 from recorder.settings import Mode, Settings
 
 if TYPE_CHECKING:
-    from recorder.proxy.master import Doors, Proxy
+    from recorder.cli.foreground import Serving
+    from recorder.proxy.doors import Doors
 
 _ANY = "NAME"  # stands in what is printed for the session that each request names
 _PORT = click.IntRange(0, 65535)
@@ -86,7 +87,7 @@ def replay_command(
 
 
 def _foreground(settings: Settings, log: str, demands: Demands, *, until_eof: bool) -> int:
-    async def until_stopped(proxy: Proxy, serving: asyncio.Task[None], doors: Doors) -> int:
+    async def until_stopped(proxy: Serving, serving: asyncio.Task[None], doors: Doors) -> int:
         session = settings.session or _ANY
         path = settings.cassette_dir / f"{session}{SUFFIX}"
         foreground.say(f"{_doing(settings, str(path))}. Ctrl-C stops.\n")
@@ -148,7 +149,7 @@ def _detach(settings: Settings) -> int:
         process = subprocess.Popen(
             # -P: a folder named `recorder` where the user works is not this program.
             [sys.executable, "-P", "-m", "recorder", *sys.argv[1:], "--foreground", "--log", str(log)],
-            env=_finding_this_package(),
+            env=finding_this_package(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -159,13 +160,6 @@ def _detach(settings: Settings) -> int:
     except BaseException:  # Ctrl-C while it starts: it would go on unseen
         process.terminate()
         raise
-
-
-def _finding_this_package() -> dict[str, str]:
-    """The environment in which the child finds this very package, which may not be installed."""
-    root = str(Path(recorder.__file__).parents[1])
-    path = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root}
 
 
 def _wait_until_it_serves(process: subprocess.Popen[bytes], folder: Path, log: Path, settings: Settings) -> int:

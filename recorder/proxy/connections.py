@@ -55,7 +55,13 @@ def handlers() -> Mapping[Hashable, ConnectionHandler]:
 
 
 def reset(handler: ConnectionHandler) -> None:
+    reset_at_exit(handler)
+    if (ends := handler.transports.get(handler.client)) and isinstance(ends.writer, asyncio.StreamWriter):
+        ends.writer.transport.abort()
+
+
+def reset_at_exit(handler: ConnectionHandler) -> None:
+    """Let the client's connection be reset when it is closed, which the end of the process does as well."""
     if (ends := handler.transports.get(handler.client)) and isinstance(ends.writer, asyncio.StreamWriter):
         with suppress(OSError):  # the client may be gone already
             ends.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        ends.writer.transport.abort()

@@ -7,13 +7,9 @@ the first recorded host upstream). Run `Proxy.run` to its end; `Proxy.stop` ends
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
-import socket
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from typing import Any
 
 from mitmproxy import ctx, exceptions
@@ -22,6 +18,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from recorder.errors import ProxyError
 from recorder.proxy import trust
+from recorder.proxy.doors import LOOPBACK, Doors, door_error, with_ports
 from recorder.proxy.hints import TrustHints
 from recorder.proxy.mitmproxy_parts import Master, core, disable_h2c, next_layer, proxyserver, tlsconfig
 from recorder.proxy.record import RecordAddon
@@ -30,20 +27,12 @@ from recorder.recordings import Recordings
 from recorder.replaying import Answer
 from recorder.settings import Settings
 
-LOOPBACK = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doors:
-    """Where the proxy is reached, once it serves."""
-
-    port: int
-    base_url_port: int
-    trust: trust.Trust
-
 
 class Proxy:
-    """One recorder. `on_ready` is called when both doors are open, the others as in `RecordAddon`."""
+    """One recorder. `on_ready` is called when both doors are open, the others as in `RecordAddon`.
+
+    `addon` makes the one that records.
+    """
 
     def __init__(
         self,
@@ -54,10 +43,11 @@ class Proxy:
         on_recorded: Callable[[Recorded], None],
         on_replayed: Callable[[Answer], None],
         on_stopped: Callable[[Summary], None],
+        addon: Callable[..., RecordAddon] = RecordAddon,
     ) -> None:
         self._settings = settings
         self._on_ready = on_ready
-        self._addon = RecordAddon(
+        self._addon = addon(
             settings, recordings, on_recorded=on_recorded, on_replayed=on_replayed, on_stopped=on_stopped
         )
         self._master: Master | None = None
@@ -71,12 +61,12 @@ class Proxy:
     async def run(self) -> None:
         """Serve until `stop`; then the recording has been stopped too. `ProxyError` if a door cannot be opened."""
         logging.getLogger("mitmproxy").setLevel(logging.WARNING)
-        # It logs why a door could not be opened, which `_door_error` tells in our own words.
+        # It logs why a door could not be opened, which `door_error` tells in our own words.
         logging.getLogger(proxyserver.__name__).setLevel(logging.CRITICAL)
-        settings = _with_ports(self._settings)
+        settings = with_ports(self._settings)
         kept = trust.prepare(settings.certs, upstream_ca=settings.upstream_ca, roots=trust.roots(os.environ))
         master = self._master = Master(Options())
-        doors = Doors(port=settings.port, base_url_port=settings.base_url_port, trust=kept)
+        doors = Doors(port=settings.port, base_url_port=settings.base_url_port, bundle=kept.bundle)
         server = proxyserver.Proxyserver()
         opened = _Opened(lambda: self._on_ready(doors))
         try:
@@ -133,28 +123,10 @@ class _Opened:
     def running(self) -> None:
         for server in ctx.master.addons.get("proxyserver").servers:
             if server.last_exception is not None:
-                self.error = _door_error(server.mode.custom_listen_port, server.last_exception)
+                self.error = door_error(server.mode.custom_listen_port, server.last_exception)
                 ctx.master.shutdown()
                 return
         self._opened()
-
-
-def _door_error(port: int, error: Exception) -> ProxyError:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return ProxyError(f"expected port {port} to be free, found it taken; choose another (0 picks a free one)")
-    if isinstance(error, OSError) and error.errno == errno.EACCES:
-        return ProxyError(f"expected to listen on port {port}, found that it needs privileges; choose one above 1023")
-    return ProxyError(f"expected to listen on port {port}, found {error}")
-
-
-def _with_ports(settings: Settings) -> Settings:
-    """The settings with a free port in the place of each 0."""
-    with ExitStack() as sockets:
-        free = [sockets.enter_context(socket.socket()) for _ in range(2)]
-        for candidate in free:
-            candidate.bind((LOOPBACK, 0))
-        first, second = (candidate.getsockname()[1] for candidate in free)
-    return replace(settings, port=settings.port or first, base_url_port=settings.base_url_port or second)
 
 
 def _modes(settings: Settings) -> list[str]:

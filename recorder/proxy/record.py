@@ -40,7 +40,7 @@ from recorder.proxy.interim import leave_interim
 from recorder.proxy.own_errors import OwnErrors
 from recorder.proxy.player import play_answers
 from recorder.proxy.tee import Tee, deliver_held
-from recorder.proxy.writing import Threads, Writing
+from recorder.proxy.writing import Sink, Threads, Writing
 from recorder.recording import Recorded, Summary
 from recorder.recordings import Course, Recordings, Started
 from recorder.replaying import Answer
@@ -68,11 +68,11 @@ class _Session:
     """
 
     name: str
-    starting: asyncio.Future[Started] | None = None
+    starting: asyncio.Future[tuple[Started, Sink | None]] | None = None
     failure: str | None = None
     stopping: bool = False
     started: Started | None = None
-    writing: Writing | None = None
+    writing: Sink | None = None
     playing: list[http.HTTPFlow] = field(default_factory=list)
 
 
@@ -382,12 +382,11 @@ class RecordAddon:
 
     async def _start(self, name: str, mode: Mode | None = None) -> _Session:
         """The session of that name, started if it has not been; `mode`: another than the recorder's own."""
-        assert self._recordings is not None
         session = self._sessions.get(name)
         if session is None:
             session = self._sessions[name] = _Session(name=name)
             if not self._amiss(session):
-                session.starting = self._threads.on_disk(self._recordings.start, name, mode)
+                session.starting = asyncio.ensure_future(self._open(name, mode))
         await self._has_started(session)
         return session
 
@@ -395,13 +394,23 @@ class RecordAddon:
         if session.starting is None or session.started or session.failure:
             return
         try:
-            started = await asyncio.shield(session.starting)
+            session.started, session.writing = await asyncio.shield(session.starting)
         except RecorderError as error:
             self._fail_session(session, error)
-            return
-        if session.started is None:  # several may have waited
-            session.started = started
-            session.writing = Writing(started.recording, self._threads) if started.recording else None
+
+    async def _open(self, name: str, mode: Mode | None) -> tuple[Started, Sink | None]:
+        """Start a session; where its exchanges go, if it records."""
+        assert self._recordings is not None
+        started = await self._threads.on_disk(self._recordings.start, name, mode)
+        return started, Writing(started.recording, self._threads) if started.recording else None
+
+    async def _close(self, session: _Session) -> Summary | None:
+        """Nothing more goes there."""
+        assert self._recordings is not None
+        if self._broken or session.failure:
+            await self._threads.on_disk(self._recordings.abandon, session.name)
+            return None
+        return await self._threads.on_disk(self._recordings.stop, session.name)
 
     async def _control(self, name: str, method: str, mode: Mode | None) -> http.Response:
         """`PUT /~NAME` starts a session, `GET` tells how it stands, `DELETE` stops it and tells what it came to.
@@ -435,7 +444,6 @@ class RecordAddon:
         None if the session failed.
         """
         assert self._settings is not None
-        assert self._recordings is not None
         session.stopping = True
         await self._has_started(session)
         await self._drain(session, self._settings.grace)
@@ -449,10 +457,7 @@ class RecordAddon:
         try:
             if session.writing:
                 await session.writing.finish()  # what is still being written may fail, too
-            if self._broken or session.failure:
-                await self._threads.on_disk(self._recordings.abandon, session.name)
-            else:
-                summary = await self._threads.on_disk(self._recordings.stop, session.name)
+            summary = await self._close(session)
         except RecorderError as error:
             self._fail_session(session, error)
         finally:

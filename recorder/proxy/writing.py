@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from recorder.capture import Exchange
 from recorder.recording import Prepared, Recorded, Recording, Summary
@@ -45,6 +45,18 @@ class Threads:
         """Let the threads go, when they have done what they were given."""
         self._scrubbers.shutdown()
         self._disk.shutdown()
+
+
+class Sink(Protocol):
+    """Where one session's exchanges go: `Writing`, where the cassette is in this process."""
+
+    @property
+    def pending(self) -> bool: ...
+    @property
+    def summary(self) -> Summary: ...
+    async def record(self, exchange: Exchange) -> Recorded: ...
+    async def finish(self) -> None: ...
+    def note(self, text: str) -> None: ...
 
 
 class Writing:
