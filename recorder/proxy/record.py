@@ -63,14 +63,15 @@ _FORWARDED = "recorder.forwarded"
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Session:
-    """`starting`: done when it has started. `failure`: why it serves no more. `started`: there once it has; `writing`:
-    too, if it records. `playing`: the flows whose answers take their time.
+    """`starting`: done when it has started; `ending`: there when it is to end, done when it has. `failure`: why it
+    serves no more. `started`: there once it has; `writing`: too, if it records. `playing`: the flows whose answers take
+    their time.
     """
 
     name: str
     starting: asyncio.Future[tuple[Started, Sink | None]] | None = None
     failure: str | None = None
-    stopping: bool = False
+    ending: asyncio.Future[Summary | None] | None = None
     started: Started | None = None
     writing: Sink | None = None
     playing: list[http.HTTPFlow] = field(default_factory=list)
@@ -428,23 +429,27 @@ class RecordAddon:
             return wire.refusal(f"expected a session that has been started, found none named {name!r}", status=404)
         if method not in ("GET", "PUT", "DELETE"):
             return wire.refusal(f"expected GET, PUT or DELETE for a session, found {method}", status=405)
-        if reason := self._amiss(session):
-            if method == "DELETE" and session.failure:
-                await self._end(session)
-            return wire.refusal(reason)
-        if method == "DELETE":
+        await self._has_started(session)  # it may be under way, for another request
+        if method == "DELETE" and not (self._broken or self._stopping):
             summary = await self._end(session)
             return wire.json_answer(summary.as_json()) if summary else wire.refusal(self._amiss(session) or "")
+        if reason := self._amiss(session):
+            return wire.refusal(reason)
         assert session.started is not None
         return wire.json_answer(session.started.summary.as_json())
 
     async def _end(self, session: _Session) -> Summary | None:
-        """Let its streams finish, write what is left of them as incomplete, put the cassette in order.
+        """End a session, once: who asks for it again waits for the same end. None if the session failed."""
+        return await asyncio.shield(self._begin_end(session))
 
-        None if the session failed.
-        """
+    def _begin_end(self, session: _Session) -> asyncio.Future[Summary | None]:
+        if session.ending is None:
+            session.ending = asyncio.ensure_future(self._ended(session))
+        return session.ending
+
+    async def _ended(self, session: _Session) -> Summary | None:
+        """Let its streams finish, write what is left of them as incomplete, put the cassette in order."""
         assert self._settings is not None
-        session.stopping = True
         await self._has_started(session)
         await self._drain(session, self._settings.grace)
         for exchange in [exchange for exchange in self._under_way.values() if exchange.session is session]:
@@ -514,8 +519,9 @@ class RecordAddon:
     def _amiss(self, session: _Session | None) -> str | None:
         """Why this session's requests are refused, None if they are not."""
         failure = self._broken or (session.failure if session else None)
-        stopping = self._stopping or (session is not None and session.stopping)
-        return failure or ("the recorder is stopping" if stopping else None)
+        if failure or self._stopping:
+            return failure or "the recorder is stopping"
+        return f"session {session.name} is being stopped" if session and session.ending else None
 
     def _reason(self, flow: http.HTTPFlow) -> str | None:
         return self._amiss(self._sessions.get(flow.metadata.get(_SESSION, "")))

@@ -58,20 +58,15 @@ class RemoteAddon(RecordAddon):
     def __init__(self, *given: Any, link: Link, **named: Any) -> None:
         super().__init__(*given, **named)
         self._link = link
-        self._endings: set[asyncio.Future[Summary | None]] = set()
 
     # What other workers have begun
 
     def told_to_end(self, name: str) -> None:
         session = self._sessions.get(name)
-        if session is not None and not session.stopping:
-            session.stopping = True  # at once: the task has to wait for its turn
-            ending = asyncio.ensure_future(self._end(session))
-            self._endings.add(ending)
-            ending.add_done_callback(self._ended)
+        if session is not None and session.ending is None:
+            self._begin_end(session).add_done_callback(self._check_end)
 
-    def _ended(self, ending: asyncio.Future[Summary | None]) -> None:
-        self._endings.discard(ending)
+    def _check_end(self, ending: asyncio.Future[Summary | None]) -> None:
         if not ending.cancelled() and (error := ending.exception()):
             self.fail(error)
 
@@ -98,9 +93,9 @@ class RemoteAddon(RecordAddon):
         summary: Summary | None = await self._link.call(Finish(session=session.name))
         return summary
 
-    async def _end(self, session: _Session) -> Summary | None:
+    async def _ended(self, session: _Session) -> Summary | None:
         self._link.tell(Ending(session=session.name))
-        summary = await super()._end(session)
+        summary = await super()._ended(session)
         self._link.tell(Left(session=session.name))  # no `await` since it was forgotten here: nobody can rejoin before
         return summary
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -17,7 +19,7 @@ from recorder.cassette import loads
 from recorder.store import Store
 from recorder.upstream import Upstream, start
 from tests.e2e.cassettes import interactions
-from tests.e2e.processes import Launcher, RecorderProcess, launching
+from tests.e2e.processes import Launcher, RecorderProcess, launching, wait_for
 from tests.e2e.sockets import KEY
 
 HEADERS = {"Authorization": f"Bearer {KEY}", "X-Sim": "body-bytes=100"}
@@ -158,6 +160,58 @@ def test_a_session_is_started_asked_and_stopped_by_itself(start_recorder: Launch
         ours.get("/sim/bytes")  # a session that has been stopped may go on
     assert 0 == recorder.stop()
     assert 2 == len(interactions(path))
+
+
+def _told(recorder: RecorderProcess, name: str, method: str) -> tuple[int, dict[str, Any]]:
+    answer = httpx.request(method, f"http://127.0.0.1:{recorder.base_url_port}/~{name}", timeout=30, trust_env=False)
+    return answer.status_code, answer.json()
+
+
+def test_a_session_can_be_asked_while_it_starts(start_recorder: Launcher) -> None:
+    recorder = start_recorder(session=None)
+    with ThreadPoolExecutor(8) as threads:
+        for name in map(str, range(10)):
+            found = list(threads.map(lambda method, name=name: _told(recorder, name, method), ["PUT", "GET"] * 4))
+            assert {200, 404} >= {status for status, _ in found}, found
+    assert 0 == recorder.stop()
+
+
+@contextmanager
+def streaming(recorder: RecorderProcess, name: str) -> Iterator[httpx.Response]:
+    """A stream of session `name` of about a second, of which the beginning has come."""
+    with client(recorder, name, "path") as ours:
+        question = {**_question("slowly"), "stream": True}
+        headers = {"X-Sim": "chunks=10, pace-ms=100"}
+        with ours.stream("POST", "/api/v1/chat/completions", json=question, headers=headers, timeout=30) as response:
+            next(lines := response.iter_lines())
+            yield response
+            assert "data: [DONE]" in list(lines)
+
+
+def test_who_stops_a_session_that_is_being_stopped_waits_for_the_same_end(start_recorder: Launcher) -> None:
+    """The stream under way comes to its end; what comes meanwhile is told that the session, not the recorder, stops."""
+    recorder = start_recorder(session=None)
+    with ThreadPoolExecutor(2) as threads:
+        with streaming(recorder, "chat"):
+            stopping = [threads.submit(_told, recorder, "chat", "DELETE") for _ in range(2)]
+            wait_for("the end to begin", lambda: _told(recorder, "chat", "GET")[0] == 502)
+            assert "recorder: session chat is being stopped" == _told(recorder, "chat", "PUT")[1]["error"]["message"]
+        assert [(200, 1)] * 2 == [(told.result()[0], told.result()[1]["interactions"]) for told in stopping]
+    assert 200 == _told(recorder, "chat", "PUT")[0]
+    assert 0 == recorder.stop()
+    assert 1 == len(interactions(_cassette(recorder, "chat")))
+
+
+def test_a_recorder_that_is_stopped_while_a_session_ends_ends_it_once(start_recorder: Launcher) -> None:
+    recorder = start_recorder(session=None)
+    with ThreadPoolExecutor(1) as threads:
+        with streaming(recorder, "chat"):
+            stopping = threads.submit(_told, recorder, "chat", "DELETE")
+            wait_for("the end to begin", lambda: _told(recorder, "chat", "GET")[0] == 502)
+            recorder.process.send_signal(signal.SIGTERM)
+        assert (200, 1) == (stopping.result()[0], stopping.result()[1]["interactions"])
+    assert (0, "") == (recorder.process.wait(30), recorder.stderr)
+    assert 1 == recorder.stdout.count(": 1 interaction")
 
 
 # Other hosts behind the base URL
