@@ -22,6 +22,7 @@ from recorder.session import check_name
 from recorder.settings import Host, parse_host
 
 _USER_HEADER = "Proxy-Authorization"
+_NO_TEXT = "surrogateescape"  # what is no UTF-8 is not to become a name, or no name: `check_name` refuses it
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -43,10 +44,10 @@ def proxy_user(headers: http.Headers) -> str | None:
     if scheme.lower() != "basic":
         return None
     try:
-        decoded = base64.b64decode(credentials, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+        decoded = base64.b64decode(credentials, validate=True).decode(errors=_NO_TEXT)
+    except binascii.Error:
         return None
-    return unquote(decoded.partition(":")[0]) or None
+    return unquote(decoded.partition(":")[0], errors=_NO_TEXT) or None
 
 
 def take(flow: http.HTTPFlow, hosts: Iterable[Host], *, user: str | None) -> Route:
@@ -66,8 +67,9 @@ def take(flow: http.HTTPFlow, hosts: Iterable[Host], *, user: str | None) -> Rou
             request.scheme = route.host.scheme
             request.host = route.host.name
             request.port = route.host.port or _PORTS[route.host.scheme]
-    name = named or route.session or user
-    return replace(route, session=name and check_name(name))
+    said = (each for each in (named, route.session, user) if each is not None)
+    name = next(said, None)
+    return replace(route, session=None if name is None else check_name(name))
 
 
 def _from_path(path: str, hosts: Iterable[Host]) -> tuple[Route, str]:
@@ -76,7 +78,7 @@ def _from_path(path: str, hosts: Iterable[Host]) -> tuple[Route, str]:
     while path.startswith(("/~", "/@")):
         part, slash, rest = path[2:].partition("/")
         if path[1] == "~" and route.session is None:
-            route = replace(route, session=unquote(part), control=not slash)
+            route = replace(route, session=unquote(part, errors=_NO_TEXT), control=not slash)
         elif path[1] == "@" and route.host is None:
             route = replace(route, host=_recorded(unquote(part), hosts))
         else:

@@ -101,7 +101,7 @@ def test_what_was_meant_for_the_recorder_is_taken_off() -> None:
         (basic("wetter-für-köln:"), "wetter-für-köln"),
         (basic(":password"), None),
         ("Basic ???", None),
-        ("Basic /w==", None),
+        ("Basic Zvw6", "f\udcfc"),
         ("Bearer chat", None),
         ("", None),
     ],
@@ -114,6 +114,15 @@ def test_the_user_in_the_proxys_url(sent: str, user: str | None) -> None:
 def test_a_name_that_cannot_be_a_sessions_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="expected a session's name"):
         route(asked(X_Recorder_Session=name))
+
+
+@pytest.mark.parametrize("path", ["/~/api/v1/models", "/~%FF/api/v1/models", "/~f%FC"])
+def test_a_name_that_is_empty_or_no_text_is_refused_and_not_left_out(path: str) -> None:
+    """Else an unset variable, or another encoding, would have it recorded to another session."""
+    with pytest.raises(UsageError, match="expected a session's name"):
+        route(at_the_base_url(path), user="user")
+    with pytest.raises(UsageError, match="expected a session's name"):
+        route(asked(), user=routing.proxy_user(http.Headers(Proxy_Authorization="Basic Zvw6")))
 
 
 @pytest.mark.parametrize("host", ["elsewhere.test", "openai.com", "example.com", "api.openai.com:443", "", "a b"])
