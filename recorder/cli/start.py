@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from recorder.proxy.doors import Doors
 
 _ANY = "NAME"  # stands in what is printed for the session that each request names
+_OPEN_FILES = 10_240  # the most that every macOS gives to a process (OPEN_MAX)
 _PORT = click.IntRange(0, 65535)
 _DETACH_WAIT = 30.0  # seconds; a first start without .pyc files takes about four
 
@@ -86,7 +88,22 @@ def replay_command(
     return _foreground(settings, log, Demands(receipt=receipt, strict=strict), until_eof=until_eof)
 
 
+def _allow_many_sessions() -> None:
+    """Raise our own limit of open files: a session takes two, a connection through the proxy as many.
+
+    Systems give 1,024 or, macOS, 256, for the sake of programs that use select(2). Not in `recorder run`, whose command
+    would inherit it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # a system that has another limit yet; what we have will do for most
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _foreground(settings: Settings, log: str, demands: Demands, *, until_eof: bool) -> int:
+    _allow_many_sessions()
+
     async def until_stopped(proxy: Serving, serving: asyncio.Task[None], doors: Doors) -> int:
         session = settings.session or _ANY
         path = settings.cassette_dir / f"{session}{SUFFIX}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import ssl
 from collections.abc import Iterator
@@ -137,6 +138,21 @@ def test_a_session_that_cannot_start_fails_alone(start_recorder: Launcher) -> No
     assert 1 == recorder.stderr.count("session damaged failed")
     assert 1 == len(interactions(recorder.cassette))
     assert "no cassette\n" == (start_recorder.cassettes / "damaged.yaml").read_text()
+
+
+def test_sessions_are_not_limited_by_the_open_files_that_a_shell_allows(start_recorder: Launcher) -> None:
+    """macOS allows 256, which a hundred sessions would use up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        recorder = start_recorder(session=None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with client(recorder, "", "header") as ours:
+        for number in range(150):
+            assert 200 == ours.get("/sim/bytes", headers={"X-Recorder-Session": f"s{number}"}).status_code
+    assert 0 == recorder.stop()
+    assert 150 == len(list(recorder.cassette.glob("*.yaml")))
 
 
 # What a client can ask of the recorder itself, at /~NAME
