@@ -7,6 +7,7 @@ of that. A test's environment leads its clients, and those of its child processe
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,10 @@ _MARKER = (
     f"name: of the session, by default after the test; mode: {', '.join(Mode)}"
 )
 _RECORDER = pytest.StashKey["_Recorder"]()
+_FAILURES = pytest.StashKey[list[str]]()
+_OUTPUT = "recorder_failures"  # of a pytest-xdist worker
+_PATHS = ("RECORDER_CERTS", "RECORDER_UPSTREAM_CA", "RECORDER_RECEIPT")  # meant from the folder that pytest runs in
+_LONGEST = 120  # bytes of a part of a session's name that is made from a test's; its parameters may be whole prompts
 _UNPORTABLE = re.compile(r'[<>:"\\|?*\x00-\x20/]+')
 
 
@@ -62,16 +68,20 @@ class TestCassette:
 class _Recorder:
     """The recorder process. It ends when its standard input does."""
 
-    def __init__(self, folder: Path, *, cassettes: Path) -> None:
+    def __init__(self, folder: Path, *, root: Path, cassettes: Path) -> None:
         self._state = folder / "state"
         self._log = folder / "recorder.log"
-        variables = {**os.environ, "RECORDER_STATE_DIR": str(self._state)}
-        variables.pop("RECORDER_SESSION", None)
         command = [sys.executable, "-P", "-m", "recorder", "start", "--until-eof"]
         command += ["--port", "0", "--base-url-port", "0", "--cassette-dir", str(cassettes)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=variables, start_new_session=True
+                command,
+                cwd=root,  # the settings are the project's, wherever pytest was called
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=_environment(self._state),
+                start_new_session=True,
             )
         self.running = self._await()
 
@@ -91,12 +101,23 @@ class _Recorder:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
-    def stop(self) -> None:
-        """Let it finish; RecorderError if it had failed."""
+    def stop(self) -> str:
+        """Let it finish; what it failed of, "" for nothing."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        if self._process.wait(_PATIENCE):
-            raise RecorderError(f"the recorder failed: {self._last_words()}")
+        try:
+            status = self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        return f"the recorder ended with exit status {status}: {self._last_words()}" if status else ""
+
+
+def _environment(state: Path) -> dict[str, str]:
+    """Ours, for a child in another folder that finds this very package."""
+    variables = {name: os.path.abspath(os.environ[name]) for name in _PATHS if os.environ.get(name)}  # noqa: PTH100 - links stay
+    path = [str(Path(recorder.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, **variables, "PYTHONPATH": os.pathsep.join(path), "RECORDER_STATE_DIR": str(state)}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -108,6 +129,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
+    config.stash[_FAILURES] = []
     for told in (config.getoption("--recorder-mode"), config.getini("recorder_mode")):
         if told:
             try:
@@ -116,9 +138,36 @@ def pytest_configure(config: pytest.Config) -> None:
                 raise pytest.UsageError(f"recorder: {error}") from error
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the recorder. What it has failed of, and no test was told (a demand such as `strict`), fails the run."""
+    stash = session.config.stash
+    if started := stash.get(_RECORDER, None):
+        del stash[_RECORDER]
+        if failure := started.stop():
+            stash[_FAILURES].append(failure)
+    output = getattr(session.config, "workeroutput", None)  # of pytest-xdist: this is a worker
+    if output is not None:
+        output[_OUTPUT] = stash[_FAILURES]
+    elif stash[_FAILURES] and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    else:
+        stash[_FAILURES].clear()  # it has been told
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """pytest-xdist: a worker has ended."""
+    node.config.stash[_FAILURES] += getattr(node, "workeroutput", {}).get(_OUTPUT, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for failure in config.stash[_FAILURES]:
+        terminalreporter.write_line(f"recorder: {failure}", red=True)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    started = config.stash.get(_RECORDER, None)
-    if started is not None:
+    if started := config.stash.get(_RECORDER, None):  # the run has broken off
         started.stop()
 
 
@@ -136,7 +185,12 @@ def cassette(
     """This test's own session in the recorder: its traffic is recorded, or replayed, as the mode says."""
     name, mode = _name_and_mode(request)
     running = _recorder(request.config, tmp_path_factory).running
-    _told(control.start, running.base_url_port, name, mode=mode)
+    try:
+        control.start(running.base_url_port, name, mode=mode)
+    except RecorderError as error:
+        with suppress(RecorderError):  # it is to be tried anew by who comes next
+            control.stop(running.base_url_port, name)
+        raise pytest.fail.Exception(f"recorder: {error}", pytrace=False) from None
     made = _cassette(running, name, mode)
     for variable, value in made.variables.items():
         monkeypatch.setenv(variable, value)
@@ -153,7 +207,7 @@ def _told(call: Any, *given: Any, **named: Any) -> Any:
     try:
         return call(*given, **named)
     except RecorderError as error:
-        pytest.fail(f"recorder: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"recorder: {error}", pytrace=False) from None
 
 
 def _misses(made: TestCassette, missed: list[dict[str, Any]]) -> str:
@@ -168,9 +222,9 @@ def _recorder(config: pytest.Config, temporary: pytest.TempPathFactory) -> _Reco
     if _RECORDER not in config.stash:
         cassettes = config.rootpath / config.getini("recorder_cassette_dir")
         try:
-            config.stash[_RECORDER] = _Recorder(temporary.mktemp("recorder"), cassettes=cassettes)
+            config.stash[_RECORDER] = _Recorder(temporary.mktemp("recorder"), root=config.rootpath, cassettes=cassettes)
         except RecorderError as error:
-            pytest.fail(f"recorder: {error}", pytrace=False)
+            raise pytest.fail.Exception(f"recorder: {error}", pytrace=False) from None
     return config.stash[_RECORDER]
 
 
@@ -199,7 +253,7 @@ def _name_and_mode(request: pytest.FixtureRequest) -> tuple[str, str]:
     try:
         return session.check_name(name or name_of(request.node.nodeid)), parse_mode(chosen).value
     except UsageError as error:
-        pytest.fail(f"recorder: {request.node.nodeid}: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"recorder: {request.node.nodeid}: {error}", pytrace=False) from None
 
 
 def _arguments(name: str | None = None, *, mode: str | None = None) -> tuple[str | None, str | None]:
@@ -207,7 +261,23 @@ def _arguments(name: str | None = None, *, mode: str | None = None) -> tuple[str
 
 
 def name_of(node_id: str) -> str:
-    """A session's name from a test's id: `tests/test_a.py::TestB::test_c[x/y]` → `tests/test_a/TestB/test_c[x-y]`."""
-    file, *inside = node_id.split("::")
-    parts = [*file.removesuffix(".py").split("/"), *(_UNPORTABLE.sub("-", part) for part in inside)]
-    return "/".join(unicodedata.normalize("NFC", part).strip(" .-~@") or "-" for part in parts)
+    """A session's name from a test's id: `tests/test_a.py::TestB::test_c[x]` → `tests/test_a/TestB/test_c[x]`.
+
+    A part that cannot be one of a file's name is changed or cut, and has a digest at its end: of two tests each has its
+    own.
+    """
+    file, _, inside = node_id.partition("::")
+    function, bracket, parameters = inside.partition("[")  # in those, `::` and `/` are text
+    *outer, last = function.split("::")
+    return "/".join(map(_part, [*file.removesuffix(".py").split("/"), *outer, f"{last}{bracket}{parameters}"]))
+
+
+def _part(text: str) -> str:
+    composed = unicodedata.normalize("NFC", text)
+    cleaned = _UNPORTABLE.sub("-", composed).strip(" .-~@").encode()[:_LONGEST].decode(errors="ignore")
+    digest = hashlib.sha256(composed.encode(errors="surrogatepass")).hexdigest()[:8]
+    for name in (cleaned, f"{cleaned}-{digest}"):
+        if name == composed or name.endswith(digest):
+            with suppress(UsageError):
+                return session.check_name(name)
+    return digest

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recorder.cassette import loads
 from recorder.pytest_plugin import name_of
+from recorder.session import check_name
 from recorder.upstream import Upstream, start
 from tests.conftest import ROOT
+from tests.e2e.processes import is_alive, wait_for
 
 pytest_plugins = ["pytester"]
 
@@ -142,14 +148,106 @@ def test_a_recorder_that_cannot_start_is_told_in_one_line(run: Run, monkeypatch:
     told.stdout.fnmatch_lines(["recorder: expected the recorder to start, found that it ended: *found 'pretty'*"])
 
 
+def test_settings_are_those_of_the_rootdir_but_for_what_people_start(run: Run, pytester: pytest.Pytester) -> None:
+    """The recorder is another one than `recorder start` makes of them, and never in the background."""
+    project = pytester.mkdir("project")
+    (project / "pytest.ini").write_text("[pytest]\n")
+    (project / "recorder.toml").write_text('session = "mine"\ndetach = true\nreceipt = "receipt.json"\n')
+    tests = """
+@pytest.mark.cassette
+def test_it(cassette):
+    assert ask()
+    assert 1 == len(cassette.turns)
+"""
+    run(tests)
+    (pytester.path / "test_agent.py").rename(project / "test_agent.py")
+    shutil.rmtree(pytester.path / "cassettes")
+    run("", "--rootdir", "project", "-c", "project/pytest.ini", "project").assert_outcomes(passed=1)
+    assert ["test_agent/test_it.yaml"] == [
+        path.relative_to(project / "cassettes").as_posix() for path in project.rglob("*.yaml")
+    ]
+    assert (project / "receipt.json").exists()
+
+
+def test_a_cassette_that_cannot_be_used_fails_its_test_alone(run: Run, pytester: pytest.Pytester) -> None:
+    folder = pytester.mkdir("cassettes")
+    (folder / "damaged.yaml").write_text("no cassette\n")
+    tests = """
+@pytest.mark.cassette("damaged", mode="record")
+def test_damaged():
+    pass
+
+def test_mended():
+    with open("cassettes/damaged.yaml", "w") as file:
+        file.write("---\\nversion: 2\\ninteractions: []\\n")
+
+@pytest.mark.cassette("damaged", mode="record")
+def test_again():
+    assert ask()
+"""
+    told = run(tests)
+    told.assert_outcomes(errors=1, passed=2)
+    told.stdout.fnmatch_lines(["recorder: *damaged.yaml:1: expected a mapping*"])
+    assert "Traceback" not in told.stdout.str() + told.stderr.str()
+    assert "another exception" not in told.stdout.str()
+
+
+def test_what_the_recorder_demands_and_no_test_was_told_fails_the_run_in_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tests = """
+@pytest.mark.cassette
+def test_it():
+    {what}
+"""
+    assert pytest.ExitCode.OK == run(tests.format(what="ask()")).ret
+    monkeypatch.setenv("RECORDER_STRICT", "1")
+    for options in ((), ("-n", "1")):
+        told = run(tests.format(what="pass"), *options)
+        told.assert_outcomes(passed=1)
+        assert pytest.ExitCode.TESTS_FAILED == told.ret
+        told.stdout.fnmatch_lines(["recorder: the recorder ended with exit status 1: *1 never played*"])
+        assert "Traceback" not in told.stdout.str() + told.stderr.str()
+
+
+def test_a_pytest_that_is_killed_leaves_no_recorder_behind(run: Run, pytester: pytest.Pytester) -> None:
+    killed = run("""
+import signal
+from pathlib import Path
+from recorder import session
+
+@pytest.mark.cassette
+def test_it(tmp_path_factory):
+    ask()
+    [running] = session.running(next(tmp_path_factory.getbasetemp().glob("recorder*/state")))
+    Path("pid").write_text(str(running.pid))
+    os.kill(os.getpid(), signal.SIGKILL)
+""")
+    assert -signal.SIGKILL == killed.ret
+    pid = int((pytester.path / "pid").read_text())
+    wait_for("the recorder to end", lambda: not is_alive(pid))
+    assert 1 == len(loads((pytester.path / "cassettes/test_agent/test_it.yaml").read_bytes()).interactions)
+
+
 @pytest.mark.parametrize(
     ("node_id", "name"),
     [
         ("tests/test_a.py::test_b", "tests/test_a/test_b"),
-        ("test_a.py::TestB::test_c[x/y z]", "test_a/TestB/test_c[x-y-z]"),
-        ("test_a.py::test_b[C:\\d|<e>]", "test_a/test_b[C-d-e-]"),
+        ("test_a.py::TestB::test_c[x]", "test_a/TestB/test_c[x]"),
+        ("test_a.py::TestB::test_c[x/y z]", "test_a/TestB/test_c[x-y-z]-8e1670f3"),
+        ("test_a.py::test_b[C:\\d|<e>]", "test_a/test_b[C-d-e-]-c8b6bd4c"),
+        ("test_a.py::test_b[a::b[0]]", "test_a/test_b[a-b[0]]-1978048d"),
+        ("../test_a.py::test_b", "5ec1f7e7/test_a/test_b"),
+        ("aux.py::test_b", "aux-321f6814/test_b"),
         ("test_a.py::test_b[é]", "test_a/test_b[é]"),
     ],
 )
 def test_a_session_is_named_after_its_test(node_id: str, name: str) -> None:
     assert name == name_of(node_id)
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=300), min_size=2, max_size=2, unique=True))
+def test_each_test_has_a_session_of_its_own_whatever_its_parameters(parameters: list[str]) -> None:
+    names = [check_name(name_of(f"test_a.py::test_b[{unicodedata.normalize('NFC', each)}]")) for each in parameters]
+    if len({unicodedata.normalize("NFC", each) for each in parameters}) == 2:
+        assert names[0] != names[1]

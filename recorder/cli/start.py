@@ -63,6 +63,8 @@ def _door_options(command: F) -> F:
 @replaying_options
 def start_command(*, detach: bool, log: str, until_eof: bool, receipt: Path | None, strict: bool, **values: Any) -> int:
     """Record a session until Ctrl-C or `recorder stop`; without --session, those that requests name."""
+    if until_eof:  # a program has started us, which names its sessions; the settings file may name the user's
+        values["session"], detach = None, False
     settings = settings_from(**values)
     if detach:
         return _detach(settings)
