@@ -198,7 +198,8 @@ def test_a_detached_recorder_is_started_asked_about_and_stopped(start_recorder: 
     started = start_recorder.command("start", "-s", "back/ground", *start_recorder.options, "--detach")
     assert (0, "") == (started.returncode, started.stderr)
     (entry,) = session.running(start_recorder.state)
-    assert f"(pid {entry.pid}) to {start_recorder.cassettes / 'back/ground.yaml'}" in started.stdout.splitlines()[0]
+    path = start_recorder.cassettes / "back/ground.yaml"
+        assert f"Recording openrouter.ai to {path} in the background (pid {entry.pid})" == started.stdout.splitlines()[0]
     assert f"  log: {entry.log}" in started.stdout.splitlines()
     assert entry.pid == os.getsid(entry.pid)  # a terminal that is closed does not end it
     with httpx.Client(trust_env=False) as client:
@@ -230,7 +231,7 @@ def test_stop_is_over_when_ports_and_cassette_are_free(start_recorder: Launcher)
     ask(recorder)
     with socket.create_connection(("127.0.0.1", recorder.base_url_port)):  # a client that stays holds nothing up
         ended = session.stop(recorder.running, start_recorder.state, timeout=30)
-        assert Ended(status=0, said="1 interaction") == ended
+        assert Ended(status=0, said=f"{recorder.cassette}: 1 interaction") == ended
         for port in (recorder.port, recorder.base_url_port):
             with socket.create_server(("127.0.0.1", port)):
                 pass
