@@ -199,8 +199,9 @@ def test_a_detached_recorder_is_started_asked_about_and_stopped(start_recorder: 
     assert (0, "") == (started.returncode, started.stderr)
     (entry,) = session.running(start_recorder.state)
     path = start_recorder.cassettes / "back/ground.yaml"
-        assert f"Recording openrouter.ai to {path} in the background (pid {entry.pid})" == started.stdout.splitlines()[0]
-    assert f"  log: {entry.log}" in started.stdout.splitlines()
+    told = started.stdout.splitlines()
+    assert f"Recording openrouter.ai to {path} in the background (pid {entry.pid})" == told[0]
+    assert f"  log: {entry.log}" in told
     assert entry.pid == os.getsid(entry.pid)  # a terminal that is closed does not end it
     with httpx.Client(trust_env=False) as client:
         url = environment.base_url(port=entry.base_url_port, host=entry.host)
