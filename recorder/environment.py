@@ -35,7 +35,8 @@ def proxy_variables(
     another than the recorder's own.
     """
     # The password means nothing, but without one neither requests nor undici (Node) sends the user.
-    user = f"{quote(session, safe='')}:x@" if session else ""
+    # Clients decode the user, and so do we, for those that do not: a percent sign is encoded twice.
+    user = f"{quote(session.replace('%', '%25'), safe='')}:x@" if session else ""
     proxy = f"http://{user}127.0.0.1:{port}"
     trust = str(bundle)
     hosts = tuple(hosts)

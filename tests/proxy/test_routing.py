@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from mitmproxy import http
@@ -10,6 +12,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test.tflow import tflow
 from mitmproxy.test.tutils import treq
 
+from recorder import environment
 from recorder.errors import UsageError
 from recorder.proxy import routing
 from recorder.proxy.routing import Route
@@ -108,6 +111,16 @@ def test_what_was_meant_for_the_recorder_is_taken_off() -> None:
 )
 def test_the_user_in_the_proxys_url(sent: str, user: str | None) -> None:
     assert user == routing.proxy_user(http.Headers(Proxy_Authorization=sent))
+
+
+@pytest.mark.parametrize(
+    "name", ["chat", "TestAgent/weather", "wetter für köln", "100%", "a%2Fb", "a%252Fb/%", "a b@c"]
+)
+def test_the_environment_names_a_session_to_clients_which_decode_the_user_before_they_send_it(name: str) -> None:
+    """As curl, requests, httpx, undici and Go's net/http do."""
+    url = environment.proxy_variables(port=1, bundle=Path("bundle.pem"), session=name)["HTTPS_PROXY"]
+    user = unquote(urlsplit(url).username or "")
+    assert name == routing.proxy_user(http.Headers(Proxy_Authorization=basic(f"{user}:x")))
 
 
 @pytest.mark.parametrize("name", ["../x", "a\\b", "~a", "CON", "x.yaml", "a//b"])
