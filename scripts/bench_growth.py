@@ -33,8 +33,8 @@ def save_times(folder: Path, *, grown: int, rounds: int) -> tuple[list[float], l
 
 @contextmanager
 def _recording(folder: Path, session: str, size: int) -> Iterator[Recording]:
-    settings = Settings(session=session, cassette_dir=folder)
-    recording = Recording.start(settings, now=time.time_ns(), salt=_SALT, environ={})
+    settings = Settings(cassette_dir=folder)
+    recording = Recording.start(settings, session, now=time.time_ns(), salt=_SALT, environ={})
     for _ in range(size):
         recording.record(_exchange())
     try:
