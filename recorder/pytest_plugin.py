@@ -33,6 +33,7 @@ _MARKER = (
     "cassette(name=None, *, mode=None): record this test's HTTP traffic to a cassette, or replay it. "
     f"name: of the session, by default after the test; mode: {', '.join(Mode)}"
 )
+_ARGUMENTS = {"name", "mode"}
 _RECORDER = pytest.StashKey["_Recorder"]()
 _FAILURES = pytest.StashKey[list[str]]()
 _OUTPUT = "recorder_failures"  # of a pytest-xdist worker
@@ -246,18 +247,23 @@ def _cassette(running: Running, name: str, mode: str) -> TestCassette:
 
 def _name_and_mode(request: pytest.FixtureRequest) -> tuple[str, str]:
     marker = request.node.get_closest_marker("cassette")
-    given = _arguments(*marker.args, **marker.kwargs) if marker else (None, None)
-    name, mode = given
     config = request.config
-    chosen = config.getoption("--recorder-mode") or mode or config.getini("recorder_mode")
     try:
+        name, mode = _arguments(marker) if marker else (None, None)
+        chosen = config.getoption("--recorder-mode") or mode or config.getini("recorder_mode")
         return session.check_name(name or name_of(request.node.nodeid)), parse_mode(chosen).value
     except UsageError as error:
         raise pytest.fail.Exception(f"recorder: {request.node.nodeid}: {error}", pytrace=False) from None
 
 
-def _arguments(name: str | None = None, *, mode: str | None = None) -> tuple[str | None, str | None]:
-    return name, mode
+def _arguments(marker: pytest.Mark) -> tuple[str | None, str | None]:
+    """The name and the mode that it gives, None for what it does not."""
+    given = {**dict(zip(("name",), marker.args, strict=False)), **marker.kwargs}
+    texts = all(each is None or isinstance(each, str) for each in given.values())
+    if len(marker.args) > 1 or (marker.args and "name" in marker.kwargs) or not (texts and given.keys() <= _ARGUMENTS):
+        found = ", ".join([*map(repr, marker.args), *(f"{key}={value!r}" for key, value in marker.kwargs.items())])
+        raise UsageError(f"expected @pytest.mark.cassette(name, mode=…), each a text if given, found {found}")
+    return given.get("name"), given.get("mode")
 
 
 def name_of(node_id: str) -> str:

@@ -129,12 +129,26 @@ def test_name():
 @pytest.mark.cassette(mode="sometimes")
 def test_mode():
     pass
+
+@pytest.mark.cassette("weather", made="once")
+def test_slip():
+    pass
+
+@pytest.mark.cassette(7)
+def test_number():
+    pass
 """
     told = run(tests)
-    told.assert_outcomes(errors=2)
+    told.assert_outcomes(errors=4)
     told.stdout.fnmatch_lines(
-        ["recorder: *test_name: expected a session's name*", "recorder: *test_mode: expected a mode*"]
+        [
+            "recorder: *test_name: expected a session's name*",
+            "recorder: *test_mode: expected a mode*",
+            "recorder: *test_slip: expected @pytest.mark.cassette(name, mode=…)*, found 'weather', made='once'",
+            "recorder: *test_number: expected @pytest.mark.cassette(name, mode=…)*, found 7",
+        ]
     )
+    assert "Error: " not in told.stdout.str()
     assert [] == list(pytester.path.glob("cassettes"))
     wrong = run(tests, "--recorder-mode", "sometimes")
     assert pytest.ExitCode.USAGE_ERROR == wrong.ret
