@@ -24,6 +24,11 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # Where the SDKs of a service expect the API below its host, and the variable that they read it from.
 _API_PATHS = {"openrouter.ai": "/api/v1", "api.openai.com": "/v1"}
 BASE_URL_VARIABLES = ("OPENROUTER_BASE_URL", "OPENROUTER_API_BASE", "OPENAI_BASE_URL")
+"""Of OpenRouter, and of all that speak OpenAI's API: what the first host is taken for unless it is named below."""
+_OWN_VARIABLES = {
+    "api.anthropic.com": "ANTHROPIC_BASE_URL",
+    "generativelanguage.googleapis.com": "GOOGLE_GEMINI_BASE_URL",
+}
 
 
 def proxy_variables(
@@ -66,13 +71,19 @@ def base_url_variables(
 ) -> dict[str, str]:
     """For a client that takes the base URL of its service from the environment; it needs no CA.
 
-    Where `proxy_variables` sends 127.0.0.1 to the proxy, since it is among the recorded `hosts`, the door has its other
-    name: a proxy does not connect to itself.
+    `host`: the one behind the port; others of `hosts` have theirs where their SDKs read a variable of their own. Where
+    `proxy_variables` sends 127.0.0.1 to the proxy, since it is among the recorded `hosts`, the door has its other name:
+    a proxy does not connect to itself.
     """
-    url = base_url(port=port, host=host, session=session)
-    if any(recorded.name == "127.0.0.1" for recorded in hosts):
-        url = url.replace("127.0.0.1", "localhost")
-    return dict.fromkeys(BASE_URL_VARIABLES, url)
+    names = {recorded.name for recorded in hosts}
+    root = base_url(port=port, host="", session=session)
+    if "127.0.0.1" in names:
+        root = root.replace("127.0.0.1", "localhost")
+    variables = {} if host in _OWN_VARIABLES else dict.fromkeys(BASE_URL_VARIABLES, root + _API_PATHS.get(host, ""))
+    for name, variable in _OWN_VARIABLES.items():
+        if name in {host, *names}:
+            variables[variable] = root if name == host else f"{root}/@{name}"
+    return variables
 
 
 def assignments(variables: Mapping[str, str], shell: str) -> list[str]:

@@ -82,6 +82,16 @@ def test_the_base_url_is_not_a_name_that_goes_to_the_proxy() -> None:
     assert "localhost" in environment.proxy_variables(port=8080, bundle=Path("b"), hosts=hosts)["NO_PROXY"]
 
 
+def test_sdks_that_read_a_variable_of_their_own_find_their_host_there() -> None:
+    hosts = parse_hosts("openrouter.ai api.anthropic.com")
+    variables = environment.base_url_variables(port=8081, host="openrouter.ai", hosts=hosts, session="chat")
+    assert "http://127.0.0.1:8081/~chat/@api.anthropic.com" == variables.pop("ANTHROPIC_BASE_URL")
+    assert dict.fromkeys(environment.BASE_URL_VARIABLES, "http://127.0.0.1:8081/~chat/api/v1") == variables
+    first = parse_hosts("api.anthropic.com")
+    alone = environment.base_url_variables(port=8081, host="api.anthropic.com", hosts=first)
+    assert {"ANTHROPIC_BASE_URL": "http://127.0.0.1:8081"} == alone
+
+
 def spoken(value: str, shell: list[str], language: str) -> str:
     """What a real shell makes of the assignment of `value`."""
     script = "\n".join(environment.assignments({"SAID": value}, language))
