@@ -10,7 +10,7 @@ from typing import IO
 
 import click
 
-from recorder import cassette, session, timing
+from recorder import cassette, session
 from recorder import settings as setting
 from recorder.cassette import Cassette
 from recorder.cli import named, output
@@ -122,11 +122,10 @@ def _sessions(chosen: dict[str, Path], folder: Path, damaged: list[str]) -> Iter
             damaged.append(str(error))
         whole = Cassette(interactions=tuple(found))
         _check_secrets(path, whole)
-        times = path.with_suffix(timing.SUFFIX)
         yield Session(
             name=_session(name, path, folder),
             interactions=whole.interactions,
-            timings=timing.of(whole.interactions, times.read_bytes()) if times.is_file() else (),
+            timings=named.timings(path, whole.interactions),
         )
 
 

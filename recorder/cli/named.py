@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from recorder import cassette, conversation, session
+from recorder import cassette, conversation, session, timing
 from recorder.conversation import Turn
 from recorder.errors import CassetteError, RecorderError
+from recorder.model import Interaction
+from recorder.timing import Timing
 
 
 def find(name: str, folder: Path) -> Path:
@@ -41,3 +44,9 @@ def read(path: Path) -> tuple[tuple[Turn, ...], CassetteError | None]:
     except CassetteError as error:
         return tuple(turns), error
     return tuple(turns), None
+
+
+def timings(path: Path, interactions: Iterable[Interaction]) -> list[Timing | None]:
+    """When the pieces of each answer came, where that was kept beside the cassette."""
+    beside = path.with_suffix(timing.SUFFIX)
+    return timing.of(interactions, beside.read_bytes() if beside.is_file() else b"")

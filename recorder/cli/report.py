@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from recorder import session, timing, wording
+from recorder import session, wording
 from recorder import settings as setting
 from recorder.cli import named, output
 from recorder.cli.options import option
@@ -46,8 +46,7 @@ def report_command(*, name: str, cassette_dir: Path, target: Path | None, opened
     if target.suffix == session.SUFFIX or target.resolve() == path.resolve():
         raise UsageError(f"expected a name such as {path.stem}{_PAGE} for the page, found a cassette's: {target}")
     turns, damage = named.read(path)
-    times = path.with_suffix(timing.SUFFIX)
-    timings = timing.of((turn.interaction for turn in turns), times.read_bytes()) if times.is_file() else ()
+    timings = named.timings(path, (turn.interaction for turn in turns))
     made = page.render(turns, name=_title(path, cassette_dir), timings=timings, damage=str(damage or ""))
     if piped:
         output.write([made])

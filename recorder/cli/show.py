@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from recorder.cli.options import option
 from recorder.conversation import Turn
 from recorder.errors import RecorderError
 from recorder.report import data, ink, reading, wire
+from recorder.timing import Timing
 
 
 @click.command("show")
@@ -67,7 +68,8 @@ def show_command(
         told = [data.turn(turn) for turn in chosen]
         click.echo(json.dumps(told if number is None else next(iter(told), None), indent=2))
     elif part:
-        output.show(_wire(chosen, part), colour=colour)
+        timings = named.timings(path, (turn.interaction for turn in turns))
+        output.show(_wire(chosen, part, timings), colour=colour)
     else:
         output.show(reading.conversation(chosen, reasoning=reasoning, repeat=number is not None), colour=colour)
     if damage is not None:
@@ -84,7 +86,8 @@ def _raw(turns: Iterable[Turn], part: str | None) -> None:
         output.write_bytes(bodies)
 
 
-def _wire(turns: Iterable[Turn], part: str) -> Iterator[ink.Line]:
+def _wire(turns: Iterable[Turn], part: str, timings: Sequence[Timing | None]) -> Iterator[ink.Line]:
+    """`timings`: of all turns of the cassette, by their ids."""
     for place, turn in enumerate(turns):
         if place:
             yield ink.BLANK
@@ -95,4 +98,5 @@ def _wire(turns: Iterable[Turn], part: str) -> Iterator[ink.Line]:
                 yield from wire.response(turn.interaction)
             case _:
                 yield from reading.head(turn)
-                yield from wire.events(turn.interaction.response)
+                response = turn.interaction.response
+                yield from wire.events(response, wire.event_times(response, timings[turn.id]))

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import click
 
-from recorder import cassette, catalogue, measure
+from recorder import cassette, catalogue, measure, usage
 from recorder import settings as setting
 from recorder.cli import named, output
 from recorder.cli.options import option
 from recorder.cli.sessions import table
 from recorder.errors import CassetteError, RecorderError
-from recorder.measure import Measure
+from recorder.measure import Measure, Times
+from recorder.model import Interaction
 from recorder.report import statistics
+from recorder.timing import Timing
 
 _Read = tuple[list[Measure], str]
 
@@ -65,11 +67,19 @@ def stats_command(*, names: tuple[str, ...], cassette_dir: Path, by: tuple[str, 
 def _read(file: tuple[str, str]) -> _Read:
     """The measures of a cassette as far as it is whole, and what is wrong behind them."""
     name, path = file
-    some: list[Measure] = []
+    whole: list[Interaction] = []
+    damage = ""
     try:
-        some.extend(measure.measures(cassette.interactions(Path(path).read_bytes(), path), session=name))
+        for interaction in cassette.interactions(Path(path).read_bytes(), path):
+            whole.append(interaction)  # noqa: PERF402 - kept where it ends early
     except CassetteError as error:
-        return some, str(error)
+        damage = str(error)
     except OSError as error:
-        return some, f"{path}: {error.strerror}"
-    return some, ""
+        return [], f"{path}: {error.strerror}"
+    timings = named.timings(Path(path), whole)
+    times = {number: _times(whole[number], kept) for number, kept in enumerate(timings) if kept and kept.chunks}
+    return list(measure.measures(whole, session=name, times=times)), damage
+
+
+def _times(interaction: Interaction, kept: Timing) -> Times:
+    return Times(first_token=usage.first_token(interaction.response, kept.chunks), end=kept.chunks[-1][0])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from recorder import loose, sse, wording
 from recorder.conversation import bodies
 from recorder.model import Fields, Interaction, Response
 from recorder.report.ink import Line, Span, line, lines
+from recorder.timing import Timing
 
 
 def request(interaction: Interaction) -> Iterator[Line]:
@@ -57,6 +60,14 @@ def events(answered: Response, times: Sequence[int | None] = ()) -> Iterator[Lin
         moment = "" if at is None else wording.duration(at)
         kind = (Span(text=f"{event.kind} ", style="role"),) if event.kind else ()
         yield line(Span(text=f"{number:>5}  {moment:>8}  ", style="faint"), *kind, *_said(event, body))
+
+
+def event_times(answered: Response, kept: Timing | None) -> list[int | None]:
+    """When each event was whole; none at all where that was not kept, or the body is not what came over the wire."""
+    if kept is None or answered.uncompressed or sum(size for _, size in kept.chunks) != len(answered.body):
+        return []
+    ends = list(accumulate(size for _, size in kept.chunks))
+    return [kept.chunks[bisect_left(ends, event.end)][0] for event in sse.events(answered.body)]
 
 
 def _said(event: sse.Event, body: bytes) -> Iterator[Span]:

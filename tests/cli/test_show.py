@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from recorder.cassette import GO_VCR, Cassette, dumps
+from recorder import sse, timing
+from recorder.cassette import GO_VCR, Cassette, dumps, loads
+from recorder.timing import Timing
 from tests.cli.conftest import Call
 from tests.conftest import ROOT
 from tests.conversation.making import STREAM, events, interaction
@@ -77,6 +79,19 @@ def test_the_events_are_shown_one_by_one(call: Call) -> None:
     assert ["0", ":", "ping"] == rows[0].split()
     assert rows[2].endswith('{"choices": [{"index": 0, "delta": {"content": "you"}, "finish_reason": "stop"}]}')
     assert "no event stream: application/json" in shown(call, "TestAgent/chat", "1", "--sse")
+
+
+def test_events_and_stats_have_times_where_those_of_the_chunks_were_kept(call: Call, chat: Path) -> None:
+    streamed = loads(chat.read_bytes()).interactions[0]
+    ends = [event.end for event in sse.events(STREAMED)]
+    sizes = [ends[0] + 5, ends[1] - ends[0] - 5, len(STREAMED) - ends[1]]  # the second event comes in two pieces
+    chunks = tuple(zip((20_000_000, 30_000_000, 50_000_000), sizes, strict=True))
+    kept = timing.dumps(streamed, Timing(headers=20_000_000, chunks=chunks))
+    chat.with_suffix(timing.SUFFIX).write_bytes(kept)
+    rows = shown(call, "TestAgent/chat", "0", "--sse").splitlines()[-len(ends) :]
+    assert ["20 ms", "30 ms", "50 ms"] == [" ".join(row.split()[1:3]) for row in rows[:3]]
+    told = json.loads(call("stats", "TestAgent/chat", "--json").stdout)
+    assert 30_000_000 == told[0]["first_token"]["median"]
 
 
 @pytest.mark.usefixtures("chat")
