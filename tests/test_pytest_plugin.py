@@ -6,6 +6,7 @@ import shutil
 import signal
 import unicodedata
 from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,10 @@ ASKING = """
         with urllib.request.build_opener().open(request, timeout=30) as response:  # urlopen keeps its first proxy
             return json.load(response)["choices"][0]["message"]["content"]
 """
+
+# Installed, as `scripts/test` has it, the plugin loads itself; a second time would be an error.
+INSTALLED = any(entry.name == "recorder" for entry in entry_points(group="pytest11"))
+PLUGIN = () if INSTALLED else ("-p", "recorder.pytest_plugin")
 
 Run = Callable[..., pytest.RunResult]
 
@@ -60,7 +65,7 @@ def run(
     def run(tests: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(asking=ASKING)
         pytester.makepyfile(test_agent="from asking import *\n" + tests)
-        return pytester.runpytest_subprocess("-p", "recorder.pytest_plugin", "-p", "no:cacheprovider", *options)
+        return pytester.runpytest_subprocess(*PLUGIN, "-p", "no:cacheprovider", *options)
 
     return run
 
