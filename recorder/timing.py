@@ -18,6 +18,8 @@ from recorder.model import Interaction
 
 SUFFIX = ".timing.jsonl"
 
+_MOST = 2**63 - 1  # nanoseconds or bytes: more than Go's durations and any body can have
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
@@ -40,12 +42,19 @@ def loads(data: bytes) -> Mapping[str, deque[Timing]]:
         try:
             value = json.loads(line)
             timing = Timing(
-                headers=int(value["headers"]), chunks=tuple((int(at), int(length)) for at, length in value["chunks"])
+                headers=_number(value["headers"]),
+                chunks=tuple((_number(at), _number(length)) for at, length in value["chunks"]),
             )
             found.setdefault(str(value["interaction"]), deque()).append(timing)
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
     return found
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value <= _MOST:
+        raise ValueError("expected nanoseconds or bytes")
+    return value
 
 
 def of(interactions: Iterable[Interaction], data: bytes) -> list[Timing | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from recorder import timing
 from recorder.model import Interaction, Request, Response
 from recorder.timing import Timing
@@ -40,3 +42,15 @@ def test_what_is_no_line_is_passed_over() -> None:
 def test_an_interaction_that_was_edited_has_lost_its_line() -> None:
     assert [None] == timing.of([interaction(b"two")], timing.dumps(interaction(b"one"), timed((1, 3))))
     assert timing.key(interaction(b"ab", asked=b"c")) != timing.key(interaction(b"b", asked=b"ca"))
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"NaN", b"-1", b"1.5", b'"1"', b"null", b"9" * 30, b"9" * 5000])
+def test_what_no_clock_and_no_body_can_tell_is_no_line(number: bytes) -> None:
+    same = interaction(b"one")
+    line = timing.dumps(same, timed((1, 3)))
+    headers, at, length = (
+        line.replace(*pair, 1)
+        for pair in ((b":5", b":" + number), (b"[1,", b"[" + number + b","), (b",3]", b"," + number + b"]"))
+    )
+    assert line not in (headers, at, length)
+    assert [None] == timing.of([same], headers + at + length)
