@@ -20,9 +20,9 @@ def find(name: str, folder: Path) -> Path:
         if recorded.is_file():
             return recorded
         if not file.is_file():
-            raise RecorderError(
-                f"expected a session or a cassette, found neither {recorded} nor {name}; `recorder list` lists them"
-            )
+            broken_off = folder / f"{name}{session.INCOMPLETE_SUFFIX}"
+            hint = f"what broke off is in {broken_off}" if broken_off.is_file() else "`recorder list` lists them"
+            raise RecorderError(f"expected a session or a cassette, found neither {recorded} nor {name}; {hint}")
     if not file.is_file():
         raise RecorderError(f"expected a cassette at {name}, found none; `recorder list` lists them")
     return file

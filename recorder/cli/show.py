@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -28,9 +29,9 @@ from recorder.timing import Timing
     help="Folder of the cassettes.",
 )
 @click.option("--reasoning", is_flag=True, help="What the model thought, in full.")
-@click.option("--request", "part", flag_value="request", help="The request: its line, headers and body.")
-@click.option("--response", "part", flag_value="response", help="The response: its line, headers and body.")
-@click.option("--sse", "part", flag_value="sse", help="The response's events, one by one.")
+@click.option("--request", is_flag=True, help="The request: its line, headers and body.")
+@click.option("--response", is_flag=True, help="The response: its line, headers and body.")
+@click.option("--sse", is_flag=True, help="The response's events, one by one.")
 @click.option(
     "--raw", is_flag=True, help="The body itself, to the byte: the response's, or with --request the request's."
 )
@@ -49,13 +50,15 @@ def show_command(
     number: int | None,
     cassette_dir: Path,
     reasoning: bool,
-    part: str | None,
+    request: bool,
+    response: bool,
+    sse: bool,
     raw: bool,
     as_json: bool,
     colour: output.Colour,
 ) -> None:
     """Show the conversation of session NAME, or of a cassette's file; of one interaction with its ID."""
-    if sum((raw or part is not None, as_json, reasoning)) > 1 or (raw and part == "sse"):
+    if sum((request or (raw and not response), response, sse, as_json, reasoning)) > 1:
         raise click.UsageError("expected one of --reasoning, --json, and --raw, --request, --response or --sse")
     path = named.find(name, cassette_dir)
     turns, damage = named.read(path)
@@ -63,40 +66,46 @@ def show_command(
     if number is not None and not chosen and damage is None:
         raise RecorderError(f"expected an interaction {number} in {path}, found {len(turns)}, counted from 0")
     if raw:
-        _raw(chosen, part)
+        _raw(chosen, request=request)
     elif as_json:
         told = [data.turn(turn) for turn in chosen]
         click.echo(json.dumps(told if number is None else next(iter(told), None), indent=2))
-    elif part:
+    elif request or response:
+        output.show(_parted(_messages(chosen, request=request)), colour=colour)
+    elif sse:
         timings = named.timings(path, (turn.interaction for turn in turns))
-        output.show(_wire(chosen, part, timings), colour=colour)
+        output.show(_parted(_events(chosen, timings)), colour=colour)
+    elif not turns and damage is None:
+        click.echo("no interactions")
     else:
         output.show(reading.conversation(chosen, reasoning=reasoning, repeat=number is not None), colour=colour)
     if damage is not None:
         raise damage
 
 
-def _raw(turns: Iterable[Turn], part: str | None) -> None:
+def _raw(turns: Iterable[Turn], *, request: bool) -> None:
     """Bodies as they are recorded; a terminal, which would obey what is in them, sees them spelled out."""
-    both = ((turn.interaction.request.body, turn.interaction.response.body) for turn in turns)
-    bodies = [request if part == "request" else response for request, response in both]
+    interactions = [turn.interaction for turn in turns]
+    bodies = [each.request.body if request else each.response.body for each in interactions]
     if sys.stdout.isatty():
         output.show(row for body in bodies for row in ink.lines(wire.text_of(body)))
     else:
         output.write_bytes(bodies)
 
 
-def _wire(turns: Iterable[Turn], part: str, timings: Sequence[Timing | None]) -> Iterator[ink.Line]:
+def _messages(turns: Iterable[Turn], *, request: bool) -> Iterator[Iterator[ink.Line]]:
+    return (wire.request(turn.interaction) if request else wire.response(turn.interaction) for turn in turns)
+
+
+def _events(turns: Iterable[Turn], timings: Sequence[Timing | None]) -> Iterator[Iterator[ink.Line]]:
     """`timings`: of all turns of the cassette, by their ids."""
-    for place, turn in enumerate(turns):
+    for turn in turns:
+        response = turn.interaction.response
+        yield chain(reading.head(turn), wire.events(response, wire.event_times(response, timings[turn.id])))
+
+
+def _parted(parts: Iterable[Iterable[ink.Line]]) -> Iterator[ink.Line]:
+    for place, part in enumerate(parts):
         if place:
             yield ink.BLANK
-        match part:
-            case "request":
-                yield from wire.request(turn.interaction)
-            case "response":
-                yield from wire.response(turn.interaction)
-            case _:
-                yield from reading.head(turn)
-                response = turn.interaction.response
-                yield from wire.events(response, wire.event_times(response, timings[turn.id]))
+        yield from part

@@ -35,9 +35,10 @@ def conversation(turns: Iterable[Turn], *, reasoning: bool = False, repeat: bool
     for place, turn in enumerate(turns):
         if place:
             yield BLANK
-        known = (0, 0) if repeat else seen.known(map(said, turn.prompt))
+        told = [*map(said, turn.messages)]
+        known = (0, 0) if repeat else seen.known(told[: len(turn.prompt)])
         yield from _turn(turn, *known, reasoning=reasoning)
-        seen.add(map(said, turn.messages), turn.id)
+        seen.add(told, turn.id)
 
 
 def _turn(turn: Turn, known: int, where: int, *, reasoning: bool) -> Iterator[Line]:

@@ -97,6 +97,7 @@ def test_events_and_stats_have_times_where_those_of_the_chunks_were_kept(call: C
 @pytest.mark.usefixtures("chat")
 def test_raw_is_the_body_to_the_byte(call: Call) -> None:
     assert STREAMED.decode() == shown(call, "TestAgent/chat", "0", "--raw")
+    assert shown(call, "TestAgent/chat", "0", "--raw") == shown(call, "TestAgent/chat", "0", "--raw", "--response")
     assert json.dumps(ASKED) == shown(call, "TestAgent/chat", "0", "--raw", "--request")
 
 
@@ -108,6 +109,19 @@ def test_json_has_the_librarys_names(call: Call) -> None:
     assert "Hi \x1b]0;x\x07you" == turns[0]["answers"][0]["parts"][0]["text"]
     assert (None, "No", 400) == (turns[1]["usage"]["cost"], turns[1]["error"], turns[1]["status"])
     assert "\x1b" not in shown(call, "TestAgent/chat", "--json")
+
+
+def test_what_broke_off_is_shown_by_its_own_name_and_found_by_the_sessions(call: Call, chat: Path) -> None:
+    told = shown(call, "TestAgent/chat")
+    incomplete = chat.with_suffix(".incomplete.yaml")
+    chat.rename(incomplete)
+    assert told == shown(call, "TestAgent/chat.incomplete")
+    assert f"what broke off is in {incomplete.relative_to(Path.cwd())}\n" in call("show", "TestAgent/chat").stderr
+
+
+def test_without_interactions_it_says_so(call: Call, chat: Path) -> None:
+    chat.write_bytes(dumps(Cassette(interactions=(), layout=GO_VCR)))
+    assert "no interactions\n" == shown(call, "TestAgent/chat")
 
 
 def test_a_damaged_cassette_is_shown_as_far_as_it_is_whole(call: Call, chat: Path) -> None:
@@ -130,6 +144,9 @@ def test_a_damaged_cassette_is_shown_as_far_as_it_is_whole(call: Call, chat: Pat
         (2, ["TestAgent/chat", "-1"]),
         (2, ["TestAgent/chat", "one"]),
         (2, ["TestAgent/chat", "--raw", "--sse"]),
+        (2, ["TestAgent/chat", "--request", "--response"]),
+        (2, ["TestAgent/chat", "--raw", "--request", "--response"]),
+        (2, ["TestAgent/chat", "--request", "--sse"]),
         (2, ["TestAgent/chat", "--json", "--reasoning"]),
         (2, ["TestAgent/chat", "--color", "blue"]),
     ],

@@ -39,7 +39,8 @@ def articles(turns: Sequence[Turn], courses: Sequence[Course]) -> Iterator[Marku
     seen = Seen()
     tools: dict[tuple[str, ...], int] = {}
     for turn, course in zip(turns, courses, strict=True):
-        known, where = seen.known(map(reading.said, turn.prompt))
+        told = [*map(reading.said, turn.messages)]
+        known, where = seen.known(told[: len(turn.prompt)])
         yield tag(
             "article",
             _head(turn),
@@ -55,7 +56,7 @@ def articles(turns: Sequence[Turn], courses: Sequence[Course]) -> Iterator[Marku
             aria_label=f"Interaction {turn.id}: {_named_by(turn)}",
             tabindex=-1,
         )
-        seen.add(map(reading.said, turn.messages), turn.id)
+        seen.add(told, turn.id)
 
 
 # --- the head
