@@ -67,6 +67,7 @@ def test_start_records_through_both_doors_and_stops_in_order(start_recorder: Lau
 
 
 def test_start_prints_what_to_set_for_both_doors(weather: RecorderProcess) -> None:
+    wait_for("what it prints once it serves", lambda: f"  {weather.base_url}\n" in weather.stdout)
     lines = weather.stdout.splitlines()
     assert "Recording openrouter.ai to cassettes/TestAgent/weather.yaml. Ctrl-C stops." == lines[0]
     exports = [f"  {line}" for line in environment.assignments(weather.variables, "sh")]
