@@ -23,8 +23,8 @@ class Demands:
     strict: bool = False
 
     def status(self, receipts: Sequence[Receipt]) -> int:
-        missed = (self.no_miss or self.strict) and any(receipt.missed for receipt in receipts)
-        return 1 if missed or (self.strict and any(receipt.never_played for receipt in receipts)) else 0
+        unclean = self.strict and not all(receipt.is_clean for receipt in receipts)
+        return 1 if unclean or (self.no_miss and any(receipt.missed for receipt in receipts)) else 0
 
     def write(self, receipts: Sequence[Receipt]) -> None:
         if self.receipt is None:

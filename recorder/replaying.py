@@ -82,15 +82,6 @@ class Replaying:
                 raise RecorderError(f"expected the times of chunks in {beside}, found {error.strerror}") from error
         return cls(tape, pace=playing.pace, timings=tuple(timings))
 
-    @property
-    def has_cassette(self) -> bool:
-        return self._tape.exists
-
-    @property
-    def knows_times(self) -> bool:
-        """Whether the times of chunks were kept for any interaction."""
-        return any(self._timings)
-
     def answer(self, wire: WireRequest) -> Answer | None:
         """What was recorded for this request; None if nothing was, or no more is left."""
         played = self._tape.play(wire)

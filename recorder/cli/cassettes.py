@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from recorder import catalogue, session, wording
-from recorder import settings as setting
 from recorder.catalogue import Entry
 from recorder.cli import output
-from recorder.cli.options import option
+from recorder.cli.options import cassette_dir_option
 from recorder.cli.sessions import table
 from recorder.errors import RecorderError
 
@@ -22,12 +21,7 @@ _HEADS = ("SESSION", "INTERACTIONS", "MODELS", "TOKENS", "COST", "SIZE", "LAST R
 
 
 @click.command("list")
-@option(
-    "--cassette-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=setting.DEFAULT_CASSETTE_DIR,
-    help="Folder of the cassettes.",
-)
+@cassette_dir_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_command(*, cassette_dir: Path, as_json: bool) -> None:
     """List the sessions that have been recorded."""

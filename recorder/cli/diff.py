@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from recorder import settings as setting
 from recorder.cli import named, output
-from recorder.cli.options import option
+from recorder.cli.options import cassette_dir_option
 from recorder.conversation import Turn
 from recorder.errors import RecorderError, UsageError
 from recorder.report import differences, ink, meaning, wire
@@ -21,12 +20,7 @@ _SAME, _DIFFERENT = 0, 1
 @click.command("diff")
 @click.argument("first")
 @click.argument("second")
-@option(
-    "--cassette-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=setting.DEFAULT_CASSETTE_DIR,
-    help="Folder of the cassettes.",
-)
+@cassette_dir_option
 @click.option("--reasoning", is_flag=True, help="Compare what the model thought, too.")
 @click.option(
     "--color",

@@ -11,10 +11,9 @@ from typing import IO
 import click
 
 from recorder import cassette, session
-from recorder import settings as setting
 from recorder.cassette import Cassette
 from recorder.cli import named, output
-from recorder.cli.options import config_file, option
+from recorder.cli.options import cassette_dir_option, config_file
 from recorder.errors import CassetteError, RecorderError, SecretError, UsageError
 from recorder.formats import Session
 from recorder.scrub import Scrubber, files
@@ -38,12 +37,7 @@ Write = Callable[[IO[bytes]], None]
 )
 @click.option("--all", "everything", is_flag=True, help="Every session.")
 @click.option("--every-turn", is_flag=True, help="openai-messages: a line for each answer, not for each conversation.")
-@option(
-    "--cassette-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=setting.DEFAULT_CASSETTE_DIR,
-    help="Folder of the cassettes.",
-)
+@cassette_dir_option
 def export_command(
     *,
     names: tuple[str, ...],

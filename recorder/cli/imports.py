@@ -14,7 +14,7 @@ import click
 
 from recorder import importing, wording
 from recorder import settings as setting
-from recorder.cli.options import config_file, option, session_option
+from recorder.cli.options import cassette_dir_option, config_file, option, session_option
 from recorder.errors import RecorderError
 from recorder.formats import Found
 from recorder.recording import Recording
@@ -29,12 +29,7 @@ _SHOWN_HOSTS = 5
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--from", "form", required=True, type=click.Choice(FORMATS), help="The format; mitm: mitmproxy's flows.")
 @session_option(help="Session to append to; a / makes folders.  [default: the file's name]", default=None)
-@option(
-    "--cassette-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=setting.DEFAULT_CASSETTE_DIR,
-    help="Folder of the cassettes.",
-)
+@cassette_dir_option
 @option("--host", multiple=True, metavar="HOST", default=[setting.DEFAULT_HOST], help="Host to import; repeatable.")
 @click.option("--all-hosts", is_flag=True, help="Import every host's.")
 @option("--layout", default="", metavar="LAYOUT", help="Layout of a new cassette: go-vcr, seed or charm.")

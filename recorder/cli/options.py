@@ -66,6 +66,13 @@ def config_file() -> ConfigFile:
     return config.nearest(Path.cwd())
 
 
+cassette_dir_option = option(
+    "--cassette-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=setting.DEFAULT_CASSETTE_DIR,
+    help="Folder of the cassettes.",
+)
+
 certs_option = option(
     "--certs",
     type=click.Path(path_type=Path, file_okay=False),
@@ -86,12 +93,7 @@ session_option = functools.partial(
 )
 
 _RECORDING: list[Callable[[Any], Any]] = [
-    option(
-        "--cassette-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=setting.DEFAULT_CASSETTE_DIR,
-        help="Folder of the cassettes.",
-    ),
+    cassette_dir_option,
     option("--host", multiple=True, metavar="HOST", default=[setting.DEFAULT_HOST], help="Host to record; repeatable."),
     option("--layout", default="", metavar="LAYOUT", help="Layout of a new cassette: go-vcr, seed or charm."),
     option(

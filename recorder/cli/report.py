@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from recorder import session, wording
-from recorder import settings as setting
 from recorder.cli import named, output
-from recorder.cli.options import option
+from recorder.cli.options import cassette_dir_option
 from recorder.errors import RecorderError, UsageError
 from recorder.report import page
 
@@ -19,12 +18,7 @@ _PAGE = ".html"
 
 @click.command("report")
 @click.argument("name")
-@option(
-    "--cassette-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=setting.DEFAULT_CASSETTE_DIR,
-    help="Folder of the cassettes.",
-)
+@cassette_dir_option
 @click.option(
     "--output",
     "-o",

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import click
 
-from recorder import settings as setting
 from recorder.cli import named, output
-from recorder.cli.options import option
+from recorder.cli.options import cassette_dir_option
 from recorder.conversation import Turn
 from recorder.errors import RecorderError
 from recorder.report import data, ink, reading, wire
@@ -22,12 +21,7 @@ from recorder.timing import Timing
 @click.command("show")
 @click.argument("name")
 @click.argument("number", metavar="[ID]", type=click.IntRange(min=0), required=False)
-@option(
-    "--cassette-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=setting.DEFAULT_CASSETTE_DIR,
-    help="Folder of the cassettes.",
-)
+@cassette_dir_option
 @click.option("--reasoning", is_flag=True, help="What the model thought, in full.")
 @click.option("--request", is_flag=True, help="The request: its line, headers and body.")
 @click.option("--response", is_flag=True, help="The response: its line, headers and body.")

@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from recorder import cassette, catalogue, measure, usage
-from recorder import settings as setting
 from recorder.cli import named, output
-from recorder.cli.options import option
+from recorder.cli.options import cassette_dir_option
 from recorder.cli.sessions import table
 from recorder.errors import CassetteError, RecorderError
 from recorder.measure import Measure, Times
@@ -23,12 +22,7 @@ _Read = tuple[list[Measure], str]
 
 @click.command("stats")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@option(
-    "--cassette-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=setting.DEFAULT_CASSETTE_DIR,
-    help="Folder of the cassettes.",
-)
+@cassette_dir_option
 @click.option(
     "--by",
     multiple=True,
