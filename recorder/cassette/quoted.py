@@ -8,9 +8,10 @@ from __future__ import annotations
 import binascii
 import re
 
-_PRINTABLE = bytes(range(0x20, 0x7F))
+from recorder.cassette.scalars import unusual
+
 # What a YAML reader does not keep as it is: controls, the line breaks of YAML 1.1 and the byte order mark.
-_UNUSUAL = re.compile("[^\n\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_LOST = re.compile("[^\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 _ESCAPE = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.|\Z)", re.DOTALL)
 _ESCAPES = {
@@ -25,20 +26,20 @@ class ForeignError(Exception):
     """Not spelled as go-vcr spells it; it may still be good YAML."""
 
 
-def check(text: bytes, *, tabs: bool) -> int:
-    """How many line breaks there are. ForeignError if a YAML reader would refuse a character, or not keep it."""
-    rest = text.translate(None, _PRINTABLE + b"\t" if tabs else _PRINTABLE)
-    breaks = rest.count(b"\n")
-    if breaks == len(rest):
-        return breaks
+def check(text: bytes, *, tabs: bool) -> None:
+    """ForeignError if a YAML reader would refuse a character, or not keep it."""
+    rest = unusual(text)
+    if tabs:
+        rest = rest.replace(b"\t", b"")
+    if not rest:
+        return
     try:
         text.decode()
-        unusual = _UNUSUAL.search(rest.decode())
+        lost = _LOST.search(rest.decode())
     except UnicodeDecodeError as error:
         raise ForeignError from error
-    if unusual:
+    if lost:
         raise ForeignError
-    return breaks
 
 
 def single_quoted(text: bytes) -> bytes:

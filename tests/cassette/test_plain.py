@@ -42,7 +42,8 @@ def test_no_tag_makes_an_object() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"[" * 100_000, "no more than 32 levels"),
+        (b"[" * 100, "no more than 32 levels"),
+        (b"[" * 100_000, "<yaml>:1: expected "),  # newer libyamls have a limit of their own, and words for it
         (b"a: &a [x,x,x,x,x,x,x,x,x,x]\n" + b"".join(
             b"%c: &%c [%b]\n" % (code, code, b",".join([b"*%c" % (code - 1)] * 10)) for code in range(98, 110)
         ), "aliases that add up to more"),
