@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote_to_bytes, urljoin
@@ -101,6 +102,7 @@ def _next_method(earlier: Exchange) -> str:
     return method if keeps else "GET"
 
 
+@lru_cache(maxsize=1024)
 def canonical(name: str) -> str:
     """A header's name as Go spells it (`textproto.CanonicalMIMEHeaderKey`): one that is no token stays as it is."""
     if not _TOKEN.fullmatch(name):
@@ -117,7 +119,8 @@ def _pairs(wire: WireFields) -> Iterator[tuple[str, str]]:
     """The fields with their Go names, without pseudo-fields; folded lines are joined as by `textproto.Reader`."""
     for name, value in wire:
         if not name.startswith(b":"):
-            yield canonical(text(name)), text(_FOLD.sub(b" ", value.strip(b" \t\r\n")))
+            value = value.strip(b" \t\r\n")
+            yield canonical(text(name)), text(_FOLD.sub(b" ", value) if b"\n" in value else value)
 
 
 def _values(pairs: Iterable[tuple[str, str]], wanted: str) -> list[str]:

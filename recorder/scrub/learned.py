@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from recorder.capture import Exchange, WireFields, WireRequest
@@ -69,6 +70,7 @@ class Credential:
     place: str
 
 
+@lru_cache(maxsize=4096)
 def is_credential_name(name: str) -> bool:
     """Whether a header, a parameter or a form field of this name carries a credential."""
     lowered = name.lower()

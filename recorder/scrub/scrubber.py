@@ -114,21 +114,19 @@ class Scrubber:
     def scrub(self, interaction: Interaction) -> CleanInteraction:
         """The interaction as it may be written. `BodyError` if a body cannot be read, and that was not allowed."""
         request, response = interaction.request, interaction.response
-        kept = replace(
-            interaction,
-            request=replace(request, headers=_kept(request.headers, REQUEST_HEADERS | self._keep)),
-            response=replace(response, headers=_kept(response.headers, RESPONSE_HEADERS | self._keep)),
-        )
         codings = (_coding(request.headers), _coding(response.headers))
-        return CleanInteraction(self._cleaned(kept, *codings), _SEAL, coding=codings[0])
+        kept = Interaction(
+            request=self._request(request, codings[0], _kept(request.headers, REQUEST_HEADERS | self._keep)),
+            response=self._response(response, codings[1], _kept(response.headers, RESPONSE_HEADERS | self._keep)),
+        )
+        return CleanInteraction(kept, _SEAL, coding=codings[0])
 
     def cleaned(self, interaction: Interaction) -> Interaction:
         """An interaction that somebody else recorded, without its secrets; all that is none stays, headers too."""
-        return self._cleaned(interaction, _coding(interaction.request.headers), _coding(interaction.response.headers))
-
-    def _cleaned(self, interaction: Interaction, asked: str, answered: str) -> Interaction:
+        request, response = interaction.request, interaction.response
         return Interaction(
-            request=self._request(interaction.request, asked), response=self._response(interaction.response, answered)
+            request=self._request(request, _coding(request.headers), request.headers),
+            response=self._response(response, _coding(response.headers), response.headers),
         )
 
     def check(self, clean: CleanInteraction, rendered: bytes) -> None:
@@ -180,9 +178,9 @@ class Scrubber:
             yield Finding(rule=hit.rule, where=f"line {line} of the interaction")
         yield from _findings(interaction, self._finder, self._rules)
 
-    def _request(self, request: Request, coding: str) -> Request:
+    def _request(self, request: Request, coding: str, headers: Fields) -> Request:
         body = self._body(request.body, coding)
-        if _is_form(request.headers):
+        if _is_form(headers):
             body = self._text(self._pairs(body))
         return replace(
             request,
@@ -194,10 +192,10 @@ class Scrubber:
             body=body,
             content_length=_length(request.content_length, request.body, body),
             form=self._fields(request.form, header=False),
-            headers=self._fields(request.headers),
+            headers=self._fields(headers),
         )
 
-    def _response(self, response: Response, coding: str) -> Response:
+    def _response(self, response: Response, coding: str, headers: Fields) -> Response:
         body = self._body(response.body, coding)
         return replace(
             response,
@@ -205,7 +203,7 @@ class Scrubber:
             trailer=self._fields(response.trailer),
             body=body,
             content_length=_length(response.content_length, response.body, body),
-            headers=self._fields(response.headers),
+            headers=self._fields(headers),
         )
 
     def _body(self, body: bytes, coding: str = "") -> bytes:

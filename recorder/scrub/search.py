@@ -10,6 +10,7 @@ texts are searched in pieces, and expressions are tried only where one of their 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -46,6 +47,11 @@ _MOST_PACKED = 64
 _MANY = 32
 """Runs from which on it is tried first whether any says something."""
 _LONGEST_KNOWN = 256
+_BLOCK = re.compile(rb" body: \|[1-9]?[-+]?\n( +)")
+_OWN_NUMBERS = re.compile(
+    rb"\n +(?:content_length|code): -?[0-9]+(?=\n)|\n +duration: -?(?:[0-9.]+(?:h|m|s|ms|\xc2\xb5s|ns))+(?=\n)"
+)
+"""Lines of an interaction without its bodies that only numbers can stand in."""
 _LARGEST_KNOWN = 1 << 24
 
 
@@ -130,10 +136,10 @@ class Finder:
 
     def suspects_rendered(self, rendered: bytes, bodies: Collection[bytes]) -> bool:
         """The same for an interaction as it is written, with its `bodies`, in which streams are added up once more."""
-        rendered = self._without_clean(rendered, bodies)
-        condensed = self._condensed(_as_lines(rendered))
+        rest = self._without_clean(rendered, bodies)
+        condensed = self._condensed(_as_lines(rest))
         if condensed is None:
-            return bool(self.hits(rendered)) or any(map(self.suspects, bodies))
+            return bool(self.hits(rest)) or any(map(self.suspects, bodies))
         if self._suspects_condensed(condensed):
             return True
         # Where all frames were seen as lines of the rendered text, its columns are those of the bodies.
@@ -141,16 +147,20 @@ class Finder:
         return condensed.frames < frames and any(map(self.suspects, bodies))
 
     def _without_clean(self, rendered: bytes, bodies: Iterable[bytes]) -> bytes:
-        """Large bodies that were searched and had nothing in them are looked for as they are, and not into again."""
+        """Bodies that were searched and had nothing in them are looked for as they are, and not into again.
+
+        Where that is all of them, the numbers that tell one interaction from another are left out, too: what is left is
+        most often the same as before.
+        """
         clean = self._known_clean().texts
-        for body in bodies:
-            if len(body) >= PIECE and body in clean:
-                for written in _forms(body):
-                    at = rendered.find(written)
-                    if at >= 0:
-                        rendered = rendered[:at] + b" \n" + rendered[at + len(written) :]
-                        break
-        return rendered
+        others = False
+        for body in filter(None, bodies):
+            without = _without_body(rendered, body) if body in clean else None
+            if without is None:
+                others = True
+            else:
+                rendered = without
+        return rendered if others else _OWN_NUMBERS.sub(b"", rendered)
 
     def _suspects_condensed(self, condensed: Condensed) -> bool:
         """What was searched before, for the scrubber or for the gate behind it, is the same text and says the same."""
@@ -171,6 +181,8 @@ class Finder:
 
     def hits(self, text: bytes) -> list[Hit]:
         """Every secret in `text`, in order, none overlapping another."""
+        if not text:
+            return []
         clean = self._known_clean()
         if text in clean.texts:
             return []
@@ -322,7 +334,7 @@ class Finder:
 
     def _known_clean(self) -> _Clean:
         clean = self._clean
-        if clean.learned != len(self._learned) or clean.is_full():
+        if clean.learned != len(self._learned) or clean.is_full:
             clean = self._clean = _Clean(learned=len(self._learned))
         return clean
 
@@ -341,6 +353,7 @@ class _Clean:
         self.texts.add(text)
         self.size += len(text)
 
+    @property
     def is_full(self) -> bool:
         return self.size > _LARGEST_KNOWN or len(self.texts) > _MOST_KNOWN or len(self.runs) > _MOST_KNOWN
 
@@ -454,16 +467,21 @@ def _as_lines(rendered: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _forms(body: bytes) -> Iterator[bytes]:
-    """How a body of one line, or of several, is written."""
+def _without_body(rendered: bytes, body: bytes) -> bytes | None:
+    """An interaction as it is written, without this body; None where it is not written as most bodies are."""
     if b"\n" not in body:
-        yield body.replace(b"'", b"''")
-        return
-    for indent in (b" " * 12, b" " * 10, b" " * 8, b" " * 6):
-        block = body.rstrip(b"\n").replace(b"\n", b"\n" + indent)
+        for written in (b" body: '%b'\n" % body.replace(b"'", b"''"), b" body: %b\n" % body):
+            if written in rendered:
+                return rendered.replace(written, b" body: \n", 1)
+        return None
+    for start in _BLOCK.finditer(rendered):
+        indent = b"\n" + start[1]
+        block = body.rstrip(b"\n").replace(b"\n", indent)
         for _ in range(2):  # the second time for every other one of a row of empty lines
-            block = block.replace(b"\n" + indent + b"\n", b"\n\n")
-        yield block
+            block = block.replace(indent + b"\n", b"\n\n")
+        if rendered.startswith(block, start.end()):
+            return rendered[: start.end()] + rendered[start.end() + len(block) :]
+    return None
 
 
 def _frames(body: bytes) -> int:
