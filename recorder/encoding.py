@@ -105,6 +105,8 @@ class _LimitError(BodyError):
 
 def codings(content_encoding: str) -> tuple[str, ...]:
     """The codings that were applied, in their order, in lower case; `BodyError` if one of them is not known."""
+    if not content_encoding:
+        return ()
     named = (name.strip(" \t").lower() for name in content_encoding.split(","))
     names = tuple(_ALIASES.get(name, name) for name in named if name not in ("", "identity"))
     for name in names:

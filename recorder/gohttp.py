@@ -119,8 +119,8 @@ def _pairs(wire: WireFields) -> Iterator[tuple[str, str]]:
     """The fields with their Go names, without pseudo-fields; folded lines are joined as by `textproto.Reader`."""
     for name, value in wire:
         if not name.startswith(b":"):
-            value = value.strip(b" \t\r\n")
-            yield canonical(text(name)), text(_FOLD.sub(b" ", value) if b"\n" in value else value)
+            line = value.strip(b" \t\r\n")
+            yield canonical(text(name)), text(_FOLD.sub(b" ", line) if b"\n" in line else line)
 
 
 def _values(pairs: Iterable[tuple[str, str]], wanted: str) -> list[str]:

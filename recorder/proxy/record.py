@@ -338,6 +338,10 @@ class RecordAddon:
             self._fail_session(session, error)
             self.refuse(exchange.flow)
             return
+        # When its end has gone out to the client: whoever waits for that does not wait for this.
+        asyncio.get_running_loop().call_soon(self._tell, session, recorded)
+
+    def _tell(self, session: _Session, recorded: Recorded) -> None:
         if not (self._broken or session.failure):  # another exchange may have failed it meanwhile: this one is not told
             self._on_recorded(recorded)
 
@@ -348,8 +352,8 @@ class RecordAddon:
 
     def _is_recorded(self, flow: http.HTTPFlow) -> bool:
         assert self._settings is not None
-        port = flow.request.port
-        return any(self._settings.records(name, port) for name in (flow.request.host, flow.request.pretty_host))
+        request, records = flow.request, self._settings.records
+        return records(request.host, request.port) or records(request.pretty_host, request.port)
 
     @_guard_sync
     def server_connect(self, data: ServerConnectionHookData) -> None:

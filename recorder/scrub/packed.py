@@ -20,6 +20,7 @@ from recorder.encoding import LIMIT, Decoder, codings
 from recorder.errors import BodyError
 
 MAGIC = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0"}
+_MAGICS = tuple(MAGIC.values())
 _BZIP2_BLOCK = b"1AY&SY"  # behind the magic and the level
 _MOST_LAYERS = 4
 _PIECE = 1 << 16
@@ -60,6 +61,8 @@ def unpack(body: bytes, coding: str = "", *, limit: int = LIMIT) -> Packed | Non
 
 
 def _recognised(body: bytes) -> str:
+    if not body.startswith(_MAGICS):
+        return ""
     name = next((name for name, magic in MAGIC.items() if body.startswith(magic)), "")
     return "" if name == "bzip2" and body[4:10] != _BZIP2_BLOCK else name
 

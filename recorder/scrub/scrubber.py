@@ -255,7 +255,9 @@ class Scrubber:
         return text
 
     def _string(self, text: str) -> str:
-        return _decoded(self._text(_encoded(text))) if text else text
+        raw = _encoded(text)
+        clean = self._text(raw)
+        return text if clean is raw else _decoded(clean)
 
     def _rule_edits(self, rule: Rule, body: bytes) -> Iterator[tuple[int, int, bytes]]:
         for value in rule.spans(body):
@@ -451,6 +453,8 @@ def _is_form(headers: Fields) -> bool:
 
 
 def _is_text(body: bytes) -> bool:
+    if body.isascii():
+        return True
     decoder = getincrementaldecoder("utf-8")()
     try:
         for start in range(0, len(body), PIECE):

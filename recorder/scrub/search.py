@@ -279,8 +279,8 @@ class Finder:
             yield replace(hit, start=start, end=end, wraps=wraps)
 
     def _inside_runs(self, text: bytes, found: dict[bytes, list[int]], depth: int) -> Iterator[Hit]:
-        clean = self._known_clean().runs
-        unknown = {run: starts for run, starts in found.items() if run not in clean}
+        known = self._known_clean()
+        unknown = {run: starts for run, starts in found.items() if run not in known.runs}
         if len(unknown) >= _MANY and not views.may_be_packed(b" ".join(unknown)) and not views.may_have_text(unknown):
             unknown = {}
         tried = 0
@@ -290,7 +290,7 @@ class Finder:
                 tried += 1
                 hits = self._packed(run, depth)
             if not hits and len(run) <= _LONGEST_KNOWN:
-                clean.add(run)
+                known.add_run(run)
             for start in starts:
                 yield from (_shifted(hit, start, text) for hit in hits)
         for probe in self._learned.probes:
@@ -334,7 +334,7 @@ class Finder:
 
     def _known_clean(self) -> _Clean:
         clean = self._clean
-        if clean.learned != len(self._learned) or clean.is_full:
+        if clean.learned != len(self._learned):
             clean = self._clean = _Clean(learned=len(self._learned))
         return clean
 
@@ -350,12 +350,16 @@ class _Clean:
     size: int = 0
 
     def add(self, text: bytes) -> None:
+        if self.size > _LARGEST_KNOWN or len(self.texts) > _MOST_KNOWN:
+            self.texts.clear()
+            self.size = 0
         self.texts.add(text)
         self.size += len(text)
 
-    @property
-    def is_full(self) -> bool:
-        return self.size > _LARGEST_KNOWN or len(self.texts) > _MOST_KNOWN or len(self.runs) > _MOST_KNOWN
+    def add_run(self, run: bytes) -> None:
+        if len(self.runs) > _MOST_KNOWN:
+            self.runs.clear()
+        self.runs.add(run)
 
 
 def _apart(joined: bytes) -> list[bytes]:
