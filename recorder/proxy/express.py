@@ -8,7 +8,11 @@ that they answer with come up again, one by one. Four things on that way cost mo
 - Behind a CONNECT every event and every byte also passes the layers that had spoken it, which have nothing to do any
   more. They are left out once the tunnel stands.
 - Each piece of what is to be sent is a system call. What one event brings forth for a connection is one.
-- Each message is checked to be made of the right types, which `python -O` would leave out.
+- Each message is checked to be made of the right types, by a general way through their annotations. Here one look at
+  each field finds it right, as it always is; only where it is not, mitmproxy's own check says so.
+- Each line of the log is formatted twice, and taken round all addons for a hook that is deprecated, in a turn of the
+  event loop of its own. Here it goes only where somebody listens. That a response is streamed, which in a recorder is
+  every one, is not logged at all.
 
 Together, on Python 3.13: a small exchange from 1.9 ms of CPU to 1.5, recording included, a new connection from 11 to 8.
 
@@ -25,14 +29,15 @@ import logging
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Union, get_args, get_origin
 from weakref import WeakKeyDictionary
 
 from mitmproxy import exceptions, hooks, http, version
 from mitmproxy.addonmanager import AddonManager, safecall, traverse
 from mitmproxy.connection import ConnectionState
 from mitmproxy.flow import Flow
+from mitmproxy.log import AddLogHook, LegacyLogEvents
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.layers.http._http1 import Http1Server
@@ -43,6 +48,7 @@ from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 logger = logging.getLogger(__name__)
 
 _VERSIONS = ((11, 0), (12, 4))  # from the first, before the second: 11.0.2, 11.1.3, 12.1.2, 12.2.3 and 12.3.1 were read
+_STREAMING = "Streaming response from "
 _KNOWN_CODE = ("mitmproxy.", "recorder.")
 
 _Commands = Generator[commands.Command, Any, None]
@@ -115,7 +121,7 @@ class _Express:
                         yield from _joined(unsent)
                     if self._call(command, heard) and command.blocking:
                         coming.append(events.HookCompleted(command))
-                else:
+                elif not isinstance(command, commands.Log) or not command.message.startswith(_STREAMING):
                     yield from _joined(unsent)
                     yield from self._passed_on(command)
         yield from _joined(unsent)
@@ -126,8 +132,7 @@ class _Express:
         try:
             return self._known[name]
         except KeyError:
-            found = self._known[name] = _find_listeners(self._handler.master.addons, name)
-            return found
+            return _listeners(self._handler.master.addons, name)
 
     def _call(self, hook: commands.StartHook, heard: _Listeners) -> bool:
         """Call them; False if the hook is not done yet."""
@@ -211,6 +216,13 @@ def _start(waiting: Coroutine[Any, Any, None]) -> None:
         task.add_done_callback(_waiting.discard)
 
 
+def _listeners(addons: AddonManager, name: str) -> _Listeners | None:
+    known = _known.setdefault(addons, {})
+    if name not in known:
+        known[name] = _find_listeners(addons, name)
+    return known[name]
+
+
 def _find_listeners(addons: AddonManager, name: str) -> _Listeners | None:
     found: list[_Listener] = []
     for addon in traverse(addons.chain):
@@ -252,8 +264,39 @@ async def _handle_client_expressly(self: ProxyConnectionHandler) -> None:
     await _handle_client(self)
 
 
-def go_express(*, unchecked: bool) -> None:
-    """Take the shorter ways from the next connection on; calling it twice is harmless. `unchecked`: messages, too."""
+_emit = LegacyLogEvents.emit
+
+
+def _emit_if_heard(self: LegacyLogEvents, record: logging.LogRecord) -> None:
+    heard = _listeners(self.master.addons, AddLogHook.name)
+    if heard is None or heard.each:
+        _emit(self, record)
+
+
+_check = http.MessageData.__post_init__
+
+
+def _check_at_a_look(self: http.MessageData) -> None:
+    for name, kinds in _kinds(type(self)):
+        if not isinstance(getattr(self, name), kinds):
+            _check(self)  # type: ignore[no-untyped-call] # it says what is wrong
+            return
+
+
+@functools.cache
+def _kinds(message: type[http.MessageData]) -> tuple[tuple[str, tuple[type, ...]], ...]:
+    """Of each field some types that are surely right; none where its annotation is of a kind that is not known here."""
+    found = []
+    for field in fields(message):
+        alternatives = get_args(field.type) or (field.type,)
+        is_plain = not get_origin(field.type) or get_origin(field.type) in {Union, types.UnionType}
+        known = tuple(kind for kind in alternatives if is_plain and isinstance(kind, type))
+        found.append((field.name, known))
+    return tuple(found)
+
+
+def go_express() -> None:
+    """Take the shorter ways from the next connection on; calling it twice is harmless."""
     if ProxyConnectionHandler.handle_client is _handle_client_expressly:
         return
     known = tuple(int(part) for part in version.VERSION.split(".")[:2])
@@ -263,5 +306,5 @@ def go_express(*, unchecked: bool) -> None:
     for name in ("register", "remove", "clear", "add"):
         setattr(AddonManager, name, _forgetting(getattr(AddonManager, name)))
     ProxyConnectionHandler.handle_client = _handle_client_expressly  # type: ignore[method-assign, assignment]
-    if unchecked:
-        http.MessageData.__post_init__ = lambda _self: None  # type: ignore[method-assign]
+    LegacyLogEvents.emit = _emit_if_heard  # type: ignore[method-assign]
+    http.MessageData.__post_init__ = _check_at_a_look  # type: ignore[method-assign]

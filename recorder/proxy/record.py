@@ -158,7 +158,7 @@ class RecordAddon:
         play_answers()
         read_chunks_together()
         leave_interim()
-        go_express(unchecked=not self._in_mitmdump)
+        go_express()
         sys.setswitchinterval(_TURN)
         logging.getLogger("mitmproxy").addHandler(self._own_errors)
         if not self._in_mitmdump:

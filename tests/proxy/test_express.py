@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from mitmproxy import addonmanager, exceptions, http, version
+from mitmproxy.log import LegacyLogEvents
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 
 from recorder.proxy import express
@@ -51,7 +52,8 @@ def untouched() -> Iterator[None]:
         for name in ("register", "remove", "clear", "add"):
             change = getattr(addonmanager.AddonManager, name)
             patch.setattr(addonmanager.AddonManager, name, getattr(change, "__wrapped__", change))
-        patch.setattr(http.MessageData, "__post_init__", http.MessageData.__post_init__)
+        patch.setattr(http.MessageData, "__post_init__", express._check)
+        patch.setattr(LegacyLogEvents, "emit", express._emit)
         yield
 
 
@@ -140,7 +142,7 @@ def test_a_script_that_only_brings_our_addon_is_known() -> None:
 
 @pytest.mark.usefixtures("untouched")
 def test_an_addon_that_comes_later_is_heard() -> None:
-    go_express(unchecked=False)
+    go_express()
     first, second = Plain(), Waiting()
 
     def claim(addons: addonmanager.AddonManager) -> None:
@@ -163,7 +165,7 @@ def test_a_newer_mitmproxy_is_left_as_it_is_and_that_is_said(
     monkeypatch.setattr(version, "VERSION", newer)
     before = vars(addonmanager.AddonManager).copy()
     with caplog.at_level(logging.WARNING):
-        go_express(unchecked=True)
+        go_express()
     assert express._handle_client is ProxyConnectionHandler.handle_client
     assert before == vars(addonmanager.AddonManager).copy()
     assert [f"recorder: mitmproxy {newer} is newer than what is known here; all works, slower"] == caplog.messages
@@ -171,12 +173,52 @@ def test_a_newer_mitmproxy_is_left_as_it_is_and_that_is_said(
 
 @pytest.mark.usefixtures("untouched")
 def test_twice_is_as_good_as_once() -> None:
-    go_express(unchecked=False)
+    go_express()
     register: Any = addonmanager.AddonManager.register
-    go_express(unchecked=False)
+    go_express()
     again: Any = addonmanager.AddonManager.register
     assert register is again
     assert not hasattr(register.__wrapped__, "__wrapped__")
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("stranger", [False, True])
+def test_the_deprecated_hook_of_the_log_is_called_only_where_somebody_may_listen(stranger: bool) -> None:
+    go_express()
+    turns: list[object] = []
+
+    def claim(addons: addonmanager.AddonManager) -> None:
+        loop = types.SimpleNamespace(call_soon_threadsafe=lambda *call: turns.append(call))
+        events = LegacyLogEvents(types.SimpleNamespace(addons=addons, event_loop=loop))  # type: ignore[arg-type]
+        events.emit(logging.LogRecord("x", logging.INFO, "x", 1, "said", (), None))
+        assert stranger == bool(turns)
+
+    with_addons(Plain(), *([Foreign()] if stranger else []), test=claim)
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(
+    "wrong",
+    [{"content": "text"}, {"status_code": "200"}, {"headers": {}}, {"timestamp_start": None}, {"reason": None}],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_message_is_refused_as_mitmproxy_refuses_it(wrong: dict[str, Any]) -> None:
+    right: dict[str, Any] = {
+        "http_version": b"HTTP/1.1", "headers": http.Headers(), "content": None, "trailers": None,
+        "timestamp_start": 1, "timestamp_end": 2.5, "status_code": 200, "reason": b"OK",
+    }  # fmt: skip
+    with pytest.raises(TypeError) as theirs:
+        http.ResponseData(**right | wrong)
+    go_express()
+    http.ResponseData(**right)
+    with pytest.raises(TypeError) as ours:
+        http.ResponseData(**right | wrong)
+    assert str(theirs.value) == str(ours.value)
+
+
+@pytest.mark.parametrize("message", [http.RequestData, http.ResponseData])
+def test_each_field_of_a_message_is_known(message: type[http.MessageData]) -> None:
+    assert all(kinds for _, kinds in express._kinds(message))
 
 
 def _none(found: object) -> None:
