@@ -333,7 +333,7 @@ class RecordAddon:
         session = exchange.session
         assert session.writing is not None
         try:
-            recorded = await session.writing.record(captured)
+            recorded = await session.writing.record(captured, alone=not self._under_way)
         except RecorderError as error:
             self._fail_session(session, error)
             self.refuse(exchange.flow)

@@ -38,7 +38,7 @@ class RemoteWriting:
     def pending(self) -> bool:
         return bool(self._pending)
 
-    async def record(self, exchange: Exchange) -> Recorded:
+    async def record(self, exchange: Exchange, *, alone: bool = False) -> Recorded:  # noqa: ARG002 - not to a worker
         """When this returns it is on disk. Cancelled, it goes there all the same."""
         recording = asyncio.ensure_future(self._link.call(Record(session=self._session, exchange=exchange)))
         self._pending.add(recording)

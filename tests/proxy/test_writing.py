@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,6 +26,7 @@ class Watched(Recording):
     """Notes in which thread each part was done, and how many were written at once."""
 
     scrubbed_by: list[int]
+    written_by: list[int]
     batches: list[int]
     gate: threading.Event
     full: bool = False
@@ -34,6 +36,7 @@ class Watched(Recording):
         return super().prepare(exchange)
 
     def commit(self, finished: Sequence[Prepared]) -> list[Recorded]:
+        self.written_by.append(threading.get_ident())
         assert self.gate.wait(10)
         self.batches.append(len(finished))
         if self.full:
@@ -52,7 +55,7 @@ def exchange(number: int, body: bytes = b"{}", encoding: bytes = b"") -> Exchang
 @asynccontextmanager
 async def writing(folder: Path) -> AsyncIterator[tuple[Writing, Watched]]:
     recording = Watched.start(Settings(cassette_dir=folder), "s", now=NOW, salt=bytes(16), environ={})
-    recording.scrubbed_by, recording.batches, recording.gate = [], [], threading.Event()
+    recording.scrubbed_by, recording.written_by, recording.batches, recording.gate = [], [], [], threading.Event()
     threads = Threads()
     try:
         yield Writing(recording, threads), recording
@@ -91,6 +94,39 @@ def test_only_a_small_exchange_is_scrubbed_on_the_loop(
             recording.gate.set()
             await made.record(exchange(0, body, encoding))
             assert [on_the_loop] == [thread == threading.get_ident() for thread in recording.scrubbed_by]
+
+    asyncio.run(inside())
+
+
+def test_one_that_is_alone_is_written_on_the_loop_as_long_as_the_disk_is_quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took = iter([0.0002, 0.0002, 0.1, 0.0002, 0.0002])  # seconds; of the clock only what goes by matters
+    times = (at for second, each in enumerate(took) for at in (second, second + each))
+    clock = SimpleNamespace(monotonic=lambda: next(times))
+    monkeypatch.setattr("recorder.proxy.writing.time", clock)
+
+    async def inside() -> None:
+        async with writing(tmp_path) as (made, recording):
+            recording.gate.set()
+            for number in range(4):
+                assert number == (await made.record(exchange(number), alone=True)).id
+            assert 4 == (await made.record(exchange(4), alone=False)).id
+            on_the_loop = [thread == threading.get_ident() for thread in recording.written_by]
+            assert [False, True, True, False, False] == on_the_loop
+
+    asyncio.run(inside())
+
+
+def test_what_fails_on_the_loop_is_told_and_nothing_is_left_pending(tmp_path: Path) -> None:
+    async def inside() -> None:
+        async with writing(tmp_path) as (made, recording):
+            recording.gate.set()
+            made._is_quick = recording.full = True
+            with pytest.raises(StoreError):
+                await made.record(exchange(0), alone=True)
+            assert not made.pending
+            assert [threading.get_ident()] == recording.written_by
 
     asyncio.run(inside())
 
