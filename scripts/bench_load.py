@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-_STAMP = re.compile(rb'"sent":\[(\d{7}),(\d{9})\]')
+_STAMP = re.compile(rb'"sent":\[1(\d+),1(\d{9})\]')
 _BODY = json.dumps(
     {"model": "x-ai/grok-code-fast-1", "messages": [{"role": "user", "content": "How is the weather in Florence?"}]}
 ).encode()

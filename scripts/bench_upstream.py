@@ -10,6 +10,7 @@ standard input closes.
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import ssl
@@ -22,8 +23,11 @@ import trustme
 
 CHUNK = 330  # bytes, as OpenRouter's are
 # Seconds and nanoseconds of the monotonic clock, which processes of one machine share. In two, because a long number
-# that is new in every chunk would be one more run of characters to search, which no real stream has.
-STAMP = b'"sent":[%07d,%09d]'
+# that is new in every chunk would be one more run of characters to search, which no real stream has. Each with a 1 in
+# front: JSON has no numbers that start with 0.
+_STAMP = b'"sent":[1%06d,1%09d]'
+_SPREAD = 8
+_streams = itertools.count()
 _END = b"data: [DONE]\n\n"
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nCache-Control: no-cache\r\nServer: bench\r\n%b\r\n\r\n"
 
@@ -86,11 +90,14 @@ def _answer(link: ssl.SSLSocket, target: str) -> None:
     chunks, size, pause = map(int, numbers)
     link.sendall(_HEAD % (b"text/event-stream", b"Transfer-Encoding: chunked"))
     before, after = _event(size)
+    # Streams that began together are spread over a pause, from their second chunk on. Else each chunk waits for those of
+    # the others, and longest in the proxy that was the quickest to begin them.
+    spread = next(_streams) % _SPREAD / _SPREAD
     began = time.monotonic()
     for number in range(chunks):
-        if pause and (wait := began + number * pause / 1e6 - time.monotonic()) > 0:
+        if number and pause and (wait := began + (number + spread) * pause / 1e6 - time.monotonic()) > 0:
             time.sleep(wait)
-        link.sendall(before + STAMP % divmod(time.monotonic_ns(), 10**9) + after)
+        link.sendall(before + _STAMP % divmod(time.monotonic_ns(), 10**9) + after)
     link.sendall(b"%x\r\n%b\r\n0\r\n\r\n" % (len(_END), _END))
 
 
@@ -101,9 +108,9 @@ def _event(size: int) -> tuple[bytes, bytes]:
         b'"object":"chat.completion.chunk","created":1758707375,'
     )
     delta = b',"choices":[{"index":0,"delta":{"role":"assistant","content":"%b"},"finish_reason":null}]}\n\n'
-    fill = size - len(before) - len(STAMP % (0, 0)) - len(delta % b"")
+    fill = size - len(before) - len(_STAMP % (0, 0)) - len(delta % b"")
     after = delta % (b" weather" * (fill // 8 + 1))[:fill]
-    assert len(before) + len(STAMP % (0, 0)) + len(after) == size
+    assert len(before) + len(_STAMP % (0, 0)) + len(after) == size
     return b"%x\r\n%b" % (size, before), after + b"\r\n"
 
 

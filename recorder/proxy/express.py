@@ -204,7 +204,9 @@ class _Express:
 
 def _joined(unsent: list[commands.SendData]) -> Iterator[commands.SendData]:
     """All of them as one, and the list is empty."""
-    if unsent:
+    if len(unsent) == 1:
+        yield unsent.pop()
+    elif unsent:
         yield commands.SendData(unsent[0].connection, b"".join(each.data for each in unsent))
         unsent.clear()
 

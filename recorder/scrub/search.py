@@ -52,7 +52,7 @@ _OWN_NUMBERS = re.compile(
     rb"\n +(?:content_length|code): -?[0-9]+(?=\n)|\n +duration: -?(?:[0-9.]+(?:h|m|s|ms|\xc2\xb5s|ns))+(?=\n)"
 )
 """Lines of an interaction without its bodies that only numbers can stand in."""
-_LARGEST_KNOWN = 1 << 24
+_LARGEST_KNOWN = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +129,16 @@ class Finder:
         Never False where a search of the whole has something; but a stream is read once, and only what is new in its
         lines is searched.
         """
+        if body in self._known_clean().bodies:
+            return False
         condensed = self._condensed(body)
-        if condensed is not None:
-            return self._suspects_condensed(condensed)
-        return bool(self.hits(body)) or (is_stream(body) and any(map(self.hits, texts(body))))
+        if condensed is None:
+            suspects = bool(self.hits(body)) or (is_stream(body) and any(map(self.hits, texts(body))))
+        else:
+            suspects = self._suspects_condensed(condensed)
+        if not suspects:
+            self._known_clean().add_body(body)
+        return suspects
 
     def suspects_rendered(self, rendered: bytes, bodies: Collection[bytes]) -> bool:
         """The same for an interaction as it is written, with its `bodies`, in which streams are added up once more."""
@@ -152,10 +158,11 @@ class Finder:
         Where that is all of them, the numbers that tell one interaction from another are left out, too: what is left is
         most often the same as before.
         """
-        clean = self._known_clean().texts
+        clean = self._known_clean()
         others = False
         for body in filter(None, bodies):
-            without = _without_body(rendered, body) if body in clean else None
+            is_clean = body in clean.bodies or body in clean.texts
+            without = _without_body(rendered, body) if is_clean else None
             if without is None:
                 others = True
             else:
@@ -342,24 +349,35 @@ class Finder:
 @dataclass(slots=True, kw_only=True)
 class _Clean:
     """What had nothing in it when `learned` values were known, and comes again: texts (headers, bodies that the gate
-    sees too), and runs (ids, names of models) that were read as base64 and hex."""
+    sees too), bodies whose pieces had nothing in them either, and runs (ids, names of models) that were read as base64
+    and hex."""
 
     learned: int
     texts: set[bytes] = field(default_factory=set, repr=False)
+    bodies: set[bytes] = field(default_factory=set, repr=False)
     runs: set[bytes] = field(default_factory=set, repr=False)
     size: int = 0
 
     def add(self, text: bytes) -> None:
-        if self.size > _LARGEST_KNOWN or len(self.texts) > _MOST_KNOWN:
-            self.texts.clear()
-            self.size = 0
+        self._make_room()
         self.texts.add(text)
         self.size += len(text)
+
+    def add_body(self, body: bytes) -> None:
+        self._make_room()
+        self.bodies.add(body)
+        self.size += len(body)
 
     def add_run(self, run: bytes) -> None:
         if len(self.runs) > _MOST_KNOWN:
             self.runs.clear()
         self.runs.add(run)
+
+    def _make_room(self) -> None:
+        if self.size > _LARGEST_KNOWN or len(self.texts) > _MOST_KNOWN:
+            self.texts.clear()
+            self.bodies.clear()
+            self.size = 0
 
 
 def _apart(joined: bytes) -> list[bytes]:
