@@ -90,7 +90,7 @@ def _answer(link: ssl.SSLSocket, target: str) -> None:
     chunks, size, pause = map(int, numbers)
     link.sendall(_HEAD % (b"text/event-stream", b"Transfer-Encoding: chunked"))
     before, after = _event(size)
-    # Streams that began together are spread over a pause, from their second chunk on. Else each chunk waits for those of
+    # Streams that began together are spread over a pause, from their second chunk on. Else each waits for those of
     # the others, and longest in the proxy that was the quickest to begin them.
     spread = next(_streams) % _SPREAD / _SPREAD
     began = time.monotonic()

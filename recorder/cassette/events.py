@@ -20,8 +20,6 @@ from recorder.cassette.schema import NEEDED_IN_REQUEST, NEEDED_IN_RESPONSE, NULL
 from recorder.errors import CassetteError
 from recorder.model import INT64_MAX, INT64_MIN, Fields, Interaction, Request, Response
 
-LARGEST = 32 * 2**20
-"""Bytes of text that go through a YAML parser at once: a second of time and less than 200 MB, whatever is in them."""
 _DEEPEST = 32  # a cassette is 6 levels deep
 _MOST_EVENTS = 200_000  # for one interaction, or one key that is none of a cassette's
 
@@ -67,7 +65,7 @@ class Document:
 
 
 def document(data: bytes, name: str) -> Document:
-    """The cassette that `data` is, at most LARGEST bytes. CassetteError."""
+    """The cassette that `data` is, of a size that `reader.py` keeps within bounds. CassetteError."""
     return _Events(data, name, 1).document()
 
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import cache
 
 from recorder.cassette.scalars import unusual
-
-# What a YAML reader does not keep as it is: controls, the line breaks of YAML 1.1 and the byte order mark.
-_LOST = re.compile("[^\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 _ESCAPE = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.|\Z)", re.DOTALL)
 _ESCAPES = {
@@ -26,6 +24,12 @@ class ForeignError(Exception):
     """Not spelled as go-vcr spells it; it may still be good YAML."""
 
 
+@cache
+def _lost() -> re.Pattern[str]:
+    """What a YAML reader does not keep as it is: controls, the line breaks of YAML 1.1 and the byte order mark."""
+    return re.compile("[^\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
+
 def check(text: bytes, *, tabs: bool) -> None:
     """ForeignError if a YAML reader would refuse a character, or not keep it."""
     rest = unusual(text)
@@ -35,7 +39,7 @@ def check(text: bytes, *, tabs: bool) -> None:
         return
     try:
         text.decode()
-        lost = _LOST.search(rest.decode())
+        lost = _lost().search(rest.decode())
     except UnicodeDecodeError as error:
         raise ForeignError from error
     if lost:

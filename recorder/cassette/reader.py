@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from recorder.cassette import events
 from recorder.cassette.direct import Data, DirectReader, TornError
 from recorder.cassette.document import CHARM, GO_VCR, SEED, Cassette, Layout
 from recorder.cassette.quoted import ForeignError
@@ -27,6 +26,8 @@ _BY_DASH: dict[int | None, Layout] = {layout.dash(0): layout for layout in (GO_V
 _DASHES = tuple(b" " * layout.dash(0) + b"- " for layout in (GO_VCR, SEED, CHARM))
 _LONGEST_DASH = max(map(len, _DASHES))
 _CHUNK = 2**20
+_LARGEST = 32 * 2**20
+"""Bytes of text that go through a YAML parser at once: a second of time and less than 200 MB, whatever is in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,15 +186,17 @@ class _Reader:
         and the dash ends every block. If they are not, the next dash may be part of a text.
         """
         # No further than what `_slice` takes: there may be gigabytes of anything.
-        end = self._data.find(b"\n" + dash, self.end, self.end + events.LARGEST) + 1
+        end = self._data.find(b"\n" + dash, self.end, self.end + _LARGEST) + 1
         if not end:
             self._slice(self.end, len(self._data))
             end = self._without_torn_dash(dash)
+        from recorder.cassette import events  # noqa: PLC0415 - it needs PyYAML, and most files do not
+
         lines = self._slice(self.end, end)
         try:
             return events.interaction(lines, self._name, 1), end
         except CassetteError:
-            if len(self._data) <= events.LARGEST:
+            if len(self._data) <= _LARGEST:
                 raise ForeignError from None
         return events.interaction(lines, self._name, self._line(self.end)), end
 
@@ -203,6 +206,8 @@ class _Reader:
         return last if dash.startswith(self._data[last : last + len(dash)]) else len(self._data)
 
     def _whole(self, skip: int) -> Iterator[Interaction]:
+        from recorder.cassette import events  # noqa: PLC0415 - the same
+
         document = events.document(self._slice(0, len(self._data)), self._name)
         self.end = len(self._data) if document.interactions else 0
         self.appendable = document.dash in _BY_DASH
@@ -210,12 +215,12 @@ class _Reader:
         yield from document.interactions[skip:]
 
     def _slice(self, start: int, end: int) -> bytes:
-        if end - start <= events.LARGEST:
+        if end - start <= _LARGEST:
             return self._data[start:end]
         raise CassetteError(
             name=self._name,
             line=self._line(start),
-            expected=f"no more than {events.LARGEST // 2**20} MiB in another spelling than go-vcr's",
+            expected=f"no more than {_LARGEST // 2**20} MiB in another spelling than go-vcr's",
             found=f"{(end - start) // 2**20} MiB",
         )
 

@@ -12,6 +12,7 @@ import base64
 import calendar
 import re
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from operator import itemgetter
 
@@ -19,8 +20,6 @@ _ASCII_TEXT = bytes(range(0x20, 0x7F)) + b"\n"
 _CONTROLS = (*(control for control in range(0x20) if control != ord("\n")), 0x7F)
 _SHORT = 4096  # bytes
 _LAST_TWO = itemgetter(slice(-2, None))
-# go-yaml's `isPrintable`, for what is left once _ASCII_TEXT and tabs are taken out.
-_SPECIAL = re.compile("[^\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _SEPARATORS = (b"\xe2\x80\xa8", b"\xe2\x80\xa9")  # U+2028 and U+2029: line breaks in YAML 1.1
 _BREAKS = (b"\n", *_SEPARATORS)
 # A block without a digit that starts like this is lost: readers take a space for indentation, and stop at a tab.
@@ -57,8 +56,6 @@ _ESCAPES = {
     0x00: b"0", 0x07: b"a", 0x08: b"b", 0x09: b"t", 0x0A: b"n", 0x0B: b"v", 0x0C: b"f", 0x0D: b"r", 0x1B: b"e",
     0x22: b'"', 0x5C: b"\\", 0x85: b"N", 0xA0: b"_", 0x2028: b"L", 0x2029: b"P",
 }  # fmt: skip
-# U+00A0 is printable, so it is never escaped; the two separators are printable too, but they are line breaks.
-_ESCAPED = re.compile("[^\n\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _MANY = 64  # kinds of characters to escape; above that, one pass over the text beats a `replace` for each
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -90,7 +87,7 @@ def scalar(value: bytes, place: Place) -> bytes:
     if not value.isascii() and not _is_utf8(value):
         return _binary(value, place.pad)
     beyond = rest.replace(b"\t", b"").decode()
-    special = _SPECIAL.search(beyond) is not None
+    special = bool(beyond) and _not_printable().search(beyond) is not None
     separated = "\u2028" in beyond or "\u2029" in beyond
     if b"\n" not in value:
         return _line(value, place, tabs=b"\t" in rest, special=special, separated=separated)
@@ -98,6 +95,21 @@ def scalar(value: bytes, place: Place) -> bytes:
     if special or not _fits_block(value, rows, separated=separated):
         return _double_quoted(value)
     return _block(value, rows, place, separated=separated) or _double_quoted(value)
+
+
+# Sets of characters from all of Unicode take some milliseconds each to compile, and many a cassette is ASCII.
+
+
+@cache
+def _not_printable() -> re.Pattern[str]:
+    """Not in go-yaml's `isPrintable`, of what is left once _ASCII_TEXT and tabs are taken out."""
+    return re.compile("[^\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+
+
+@cache
+def _escaped() -> re.Pattern[str]:
+    # U+00A0 is printable, so it is never escaped; the two separators are printable too, but they are line breaks.
+    return re.compile("[^\n\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 
 
 def unusual(text: bytes) -> bytes:
@@ -253,9 +265,9 @@ def _double_quoted(value: bytes) -> bytes:
     text = value.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
     rest = text.translate(None, _ASCII_TEXT)
     if rest:
-        kinds = set(_ESCAPED.findall(rest.decode()))
+        kinds = set(_escaped().findall(rest.decode()))
         if len(kinds) > _MANY:
-            text = _ESCAPED.sub(lambda found: _escape(found[0]).decode(), text.decode()).encode()
+            text = _escaped().sub(lambda found: _escape(found[0]).decode(), text.decode()).encode()
         else:
             for kind in kinds:
                 text = text.replace(kind.encode(), _escape(kind))
