@@ -4,7 +4,8 @@ An event of a connection (bytes from the network, a hook that is done) goes down
 that they answer with come up again, one by one. Four things on that way cost more than what they do here:
 
 - A hook asks each addon whether it has such a hook, twice, in a task of its own that then waits for the lock of the
-  event that started it. Here it is known who listens; plain functions are called on the spot.
+  event that started it. Here it is known who listens, and they are called on the spot; what has to wait for something
+  goes on in a task from there.
 - Behind a CONNECT every event and every byte also passes the layers that had spoken it, which have nothing to do any
   more. They are left out once the tunnel stands.
 - Each piece of what is to be sent is a system call. What one event brings forth for a connection is one.
@@ -76,6 +77,7 @@ class _Listeners:
                     raise
 
     async def call_and_wait(self, subject: Any) -> None:
+        """In no task up to the first thing that it has to wait for, so nothing in it may ask for the current one."""
         for listener in self.each:
             try:
                 with safecall():
@@ -138,9 +140,16 @@ class _Express:
         """Call them; False if the hook is not done yet."""
         (subject,) = hook.args()
         if heard.wait:
-            _start(self._wait(hook, heard, subject))
-            return False
-        heard.call(subject)
+            calling = heard.call_and_wait(subject)
+            try:
+                waits_for = calling.send(None)
+            except StopIteration:  # it had nothing to wait for
+                pass
+            else:
+                _start(self._wait(hook, _rest(calling, waits_for), subject))
+                return False
+        else:
+            heard.call(subject)
         if isinstance(subject, Flow):
             self._updated(subject)
             if subject.intercepted:
@@ -148,9 +157,9 @@ class _Express:
                 return False
         return True
 
-    async def _wait(self, hook: commands.StartHook, heard: _Listeners, subject: Any) -> None:
+    async def _wait(self, hook: commands.StartHook, rest: Awaitable[None], subject: Any) -> None:
         with self._handler.timeout_watchdog.disarm():
-            await heard.call_and_wait(subject)
+            await rest
             if isinstance(subject, Flow):
                 self._updated(subject)
         await self._resume(hook, subject)
@@ -209,6 +218,22 @@ def _joined(unsent: list[commands.SendData]) -> Iterator[commands.SendData]:
     elif unsent:
         yield commands.SendData(unsent[0].connection, b"".join(each.data for each in unsent))
         unsent.clear()
+
+
+@types.coroutine
+def _rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """What is left of a coroutine that has been begun; the first thing that it `waits_for` came of that."""
+    while True:
+        try:
+            yield waits_for
+        except BaseException as error:  # noqa: BLE001 - it is the coroutine's
+            step = functools.partial(coroutine.throw, error)
+        else:
+            step = functools.partial(coroutine.send, None)
+        try:
+            waits_for = step()
+        except StopIteration:
+            return
 
 
 def _start(waiting: Coroutine[Any, Any, None]) -> None:

@@ -14,7 +14,7 @@ from mitmproxy.log import LegacyLogEvents
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 
 from recorder.proxy import express
-from recorder.proxy.express import _find_listeners, go_express
+from recorder.proxy.express import _find_listeners, _rest, go_express
 from tests.proxy.hooks import context
 
 
@@ -92,6 +92,60 @@ def test_a_coroutine_among_them_is_waited_for() -> None:
         assert ["flow"] == waiting.seen
 
     with_addons(waiting, test=claim)
+
+
+def test_what_was_begun_outside_of_a_task_goes_on_in_one_to_its_end() -> None:
+    async def inside() -> None:
+        loop = asyncio.get_running_loop()
+        first, second, seen = loop.create_future(), loop.create_future(), []
+
+        async def work() -> None:
+            await asyncio.sleep(0)
+            seen.append(await first)
+            seen.append(await second)
+
+        working = work()
+        going_on = asyncio.ensure_future(_await(_rest(working, working.send(None))))
+        await asyncio.sleep(0)
+        for number, future in enumerate((first, second)):
+            future.set_result(number)
+            await asyncio.sleep(0)
+        await going_on
+        assert [0, 1] == seen
+
+    asyncio.run(inside())
+
+
+@pytest.mark.parametrize("ends", ["error", "cancelled"])
+def test_what_it_waited_for_may_end_in_another_way(ends: str) -> None:
+    async def inside() -> None:
+        future = asyncio.get_running_loop().create_future()
+        seen: list[str] = []
+
+        async def work() -> None:
+            try:
+                await future
+            except BaseException as error:
+                seen.append(type(error).__name__)
+                raise
+
+        working = work()
+        going_on = asyncio.ensure_future(_await(_rest(working, working.send(None))))
+        await asyncio.sleep(0)
+        if ends == "error":
+            future.set_exception(ValueError("broken"))
+        else:
+            going_on.cancel()
+        with pytest.raises((ValueError, asyncio.CancelledError)):
+            await going_on
+        assert ["ValueError" if ends == "error" else "CancelledError"] == seen
+        assert future.cancelled() == (ends == "cancelled")
+
+    asyncio.run(inside())
+
+
+async def _await(what: Awaitable[None]) -> None:
+    await what
 
 
 def test_what_one_raises_is_logged_and_the_next_is_called(caplog: pytest.LogCaptureFixture) -> None:
