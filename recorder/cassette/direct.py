@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
-from operator import itemgetter
 from sys import intern
 from typing import Any, TypeVar
 
@@ -64,7 +62,6 @@ class _Block:
     pad: bytes
     digit: bytes
     end: re.Pattern[bytes]
-    dedent: Callable[[bytes], bytes]  # of one line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +119,6 @@ def _block(parent: int, column: int) -> _Block:
         pad=pad,
         digit=b"%d" % (column - parent),
         end=re.compile(rb"\n(?!%b|\n)" % pad),
-        dedent=itemgetter(slice(column, None)),
     )
 
 
@@ -368,26 +364,25 @@ class DirectReader:
     def _body(self, position: int, block: _Block) -> tuple[bytes, int] | None:
         """The text of a block that headers follow, as they do nearly every body; None if it is another one.
 
-        Each line of it is indented or empty. In most event streams every other one is empty: with those taken for
-        granted, what was read is indented again, and is right if that is what the file has.
+        Each line of it is indented or empty. In most event streams every other one is empty, and nothing else is: then
+        what is parted by an empty line and an indentation has no line break of its own.
         """
         end = self._behind_body(position)
-        if not end:
+        if not end or self._data[position : position + len(block.pad)] != block.pad:
             return None
-        lines = self._data[position - 1 : end]  # with the header's line break, so that all of them start alike
-        rows = BytesIO(lines).readlines()  # three times as fast as `split`
-        count, empty = len(rows), rows.count(b"\n")
-        events = list(map(block.dedent, rows[1::2]))
-        del rows  # a body may be large
-        if count % 2:
-            events[-1] += b"\n"
-        if (b"\n" + block.pad).join([b"", *events]) == lines:
-            text = b"\n".join(events)
+        lines = self._data[position + len(block.pad) : end]
+        events = lines.rsplit(b"\n\n" + block.pad)  # twice as fast as `split`, which CPython searches for forwards
+        last = events[-1]
+        events[-1] = last.rstrip(b"\n")
+        if b"\n" not in b"".join(events):
+            events[-1] = last
+            text = b"\n\n".join(events)
         else:
-            texts = lines.split(b"\n" + block.pad)
-            if count != len(texts) - 1 + empty:
+            texts = lines.rsplit(b"\n" + block.pad)
+            rows = BytesIO(lines).readlines()  # a third of the time that it takes to count line breaks
+            if len(rows) != len(texts) + rows.count(b"\n"):
                 return None
-            text = b"\n".join(texts)[1:]
+            text = b"\n".join(texts)
         check(text, tabs=True)
         return text, end
 
@@ -420,8 +415,7 @@ class DirectReader:
         rest = self._data[end.end() : end.end() + _LONGEST_START]
         if b"\n" not in rest and end.end() + len(rest) == len(self._data):
             self._line(end.end())  # what it raises is the judgement: no interaction ends in a block
-        # `split` is faster than `replace` here.
-        text = b"\n".join(self._data[position - 1 : end.end()].split(b"\n" + block.pad))[1:]
+        text = b"\n".join(self._data[position - 1 : end.end()].rsplit(b"\n" + block.pad))[1:]
         check(text, tabs=True)
         return text, end.end()
 

