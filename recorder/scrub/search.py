@@ -364,6 +364,8 @@ class _Clean:
         self.size += len(text)
 
     def add_body(self, body: bytes) -> None:
+        if len(body) > _LARGEST_KNOWN:  # to search it again is cheaper than to hold it
+            return
         self._make_room()
         self.bodies.add(body)
         self.size += len(body)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from h11 import Data, EndOfMessage
+from h11 import Data, EndOfMessage, ProtocolError
+from h11._readers import ChunkedReader
 from h11._receivebuffer import ReceiveBuffer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +18,28 @@ from tests.proxy.wiring import Wire, tee_for
 
 HEAD = b"HTTP/1.1 200 OK\r\nTrailer: X-End\r\nTransfer-Encoding: chunked\r\n\r\n"
 BODY = b"2\r\nab\r\n0\r\nX-End: 1\r\n\r\n"
+
+
+@given(st.binary(max_size=30) | st.text("0123aF\r\n; ", max_size=30).map(str.encode), st.integers(0, 30))
+@settings(derandomize=True, max_examples=1000)
+def test_what_is_no_chunk_is_refused_where_h11_refuses_it(sent: bytes, cut: int) -> None:
+    ours, theirs = _read_by(_Chunks(), sent, cut), _read_by(ChunkedReader(), sent, cut)
+    assert ours == theirs
+
+
+def _read_by(reader: Any, sent: bytes, cut: int) -> tuple[bytes, str, bytes]:
+    """The data, what ended it, and what is left behind that."""
+    buffer, data = ReceiveBuffer(), b""
+    for part in (sent[:cut], sent[cut:]):
+        buffer += part
+        try:
+            while event := reader(buffer):
+                if isinstance(event, EndOfMessage):
+                    return data, "end", bytes(buffer)
+                data += event.data
+        except ProtocolError:
+            return data, "refused", b""
+    return data, "open", b""
 
 
 @pytest.fixture
@@ -62,10 +87,20 @@ def test_what_came_before_an_illegal_chunk_is_still_passed_on(wired: Wire) -> No
     assert "response" not in wired.seen
 
 
-@given(st.lists(st.binary(min_size=1, max_size=40), max_size=9), st.data())
+SPELLINGS = (b"%x\r\n%b\r\n", b"%X\r\n%b\r\n", b"00%x\r\n%b\r\n", b"%x;name=value\r\n%b\r\n", b"%x \r\n%b\r\n")
+
+
+@given(
+    st.lists(st.tuples(st.binary(min_size=1, max_size=40), st.sampled_from(SPELLINGS)), max_size=9),
+    st.sampled_from((b"", b"X-End: 1\r\n")),
+    st.data(),
+)
 @settings(derandomize=True)
-def test_in_whatever_reads_it_comes_the_body_is_the_same(chunks: list[bytes], data: st.DataObject) -> None:
-    sent = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+def test_in_whatever_reads_it_comes_the_body_is_the_same(
+    spelled: list[tuple[bytes, bytes]], trailer: bytes, data: st.DataObject
+) -> None:
+    chunks = [chunk for chunk, _ in spelled]
+    sent = b"".join(spelling % (len(chunk), chunk) for chunk, spelling in spelled) + b"0\r\n" + trailer + b"\r\n"
     cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=9)))
     reader, buffer, seen = _Chunks(), ReceiveBuffer(), []
     for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True):

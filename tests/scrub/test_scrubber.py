@@ -493,3 +493,18 @@ def test_a_large_body_that_is_clean_is_passed_over_by_the_gate_and_one_that_is_n
         dirty = interaction(answer=f"{text}{KEY}".encode())
         with pytest.raises(SecretError):
             made.check(CleanInteraction(dirty, _seal()), render(dirty, 0, GO_VCR))
+
+
+@pytest.mark.parametrize("body", [KEY[:20], "https://h/", "h", "POST", f"it's {KEY[:20]}", f"{KEY[:20]}\n\n", ": "])
+def test_what_a_clean_body_says_is_left_out_as_the_body_and_nowhere_else(body: str) -> None:
+    """The gate passes over bodies that were searched; a key that starts with what one says is still one."""
+    made = scrubber()
+    written(made, interaction(body=body.encode(), answer=body.encode()))
+    assert made._finder._clean.texts >= {body.encode()}
+    for dirty in (
+        interaction(body=body.encode(), answer=body.encode(), url=f"https://h/{KEY}"),
+        interaction(body=f"{body}{KEY}".encode(), answer=body.encode()),
+        interaction(body=body.encode(), answer=f"{body} {KEY}".encode()),
+    ):
+        with pytest.raises(SecretError):
+            made.check(CleanInteraction(dirty, _seal()), render(dirty, 0, GO_VCR))
