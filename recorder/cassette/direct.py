@@ -371,6 +371,8 @@ class DirectReader:
         if not end or self._data[position : position + len(block.pad)] != block.pad:
             return None
         lines = self._data[position + len(block.pad) : end]
+        if lines.startswith(b"\n"):  # a line of nothing but its indentation
+            return None
         events = lines.rsplit(b"\n\n" + block.pad)  # twice as fast as `split`, which CPython searches for forwards
         last = events[-1]
         events[-1] = last.rstrip(b"\n")

@@ -342,8 +342,12 @@ class RecordAddon:
         asyncio.get_running_loop().call_soon(self._tell, session, recorded)
 
     def _tell(self, session: _Session, recorded: Recorded) -> None:
-        if not (self._broken or session.failure):  # another exchange may have failed it meanwhile: this one is not told
+        if self._broken or session.failure:  # another exchange may have failed it meanwhile: this one is not told
+            return
+        try:
             self._on_recorded(recorded)
+        except Exception as error:  # noqa: BLE001 - no hook is guarded around it any more
+            self.fail(error)
 
     def _note(self, session: _Session, text: str) -> None:
         assert session.writing is not None

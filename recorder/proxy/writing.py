@@ -88,6 +88,7 @@ class Writing:
         self._busy = False
         self._is_quick = False  # as far as is known: whether the last write, with its sync, was
         self._finished: asyncio.Future[None] | None = None
+        self._unheard: BaseException | None = None  # what went wrong with an exchange that nobody waits for
 
     @property
     def pending(self) -> bool:
@@ -114,8 +115,11 @@ class Writing:
     async def finish(self) -> None:
         """Wait for what is pending; it raises what went wrong with any of it."""
         if self._pending:
-            self._finished = asyncio.get_running_loop().create_future()
-            await self._finished
+            if self._finished is None or self._finished.done():
+                self._finished = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._finished)
+        if self._unheard:
+            raise self._unheard
 
     @property
     def summary(self) -> Summary:
@@ -170,7 +174,9 @@ class Writing:
         self._pending.discard(waiting)
         finished = self._finished if self._finished and not self._finished.done() else None
         if isinstance(became, BaseException):
-            if not waiting.done():
+            if waiting.done():  # cancelled: nobody waits for it any more
+                self._unheard = self._unheard or became
+            else:
                 waiting.set_exception(became)
             if finished:
                 finished.set_exception(became)

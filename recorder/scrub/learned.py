@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import itertools
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -202,9 +203,10 @@ class Needle:
 class Learned:
     """The learned values of one session. Grows while it runs, also while another thread searches; never forgets."""
 
-    __slots__ = ("_by_start", "_kinds", "_others", "has_blanks", "needles", "probes", "spans_lines")
+    __slots__ = ("_adding", "_by_start", "_kinds", "_others", "has_blanks", "needles", "probes", "spans_lines")
 
     def __init__(self) -> None:
+        self._adding = threading.Lock()
         self._kinds: dict[bytes, str] = {}
         self.needles: tuple[Needle, ...] = ()
         self._others: tuple[Needle, ...] = ()  # those that no run has to be there for
@@ -226,23 +228,27 @@ class Learned:
         """False if the value is too short or too common to be searched for."""
         if len(value) < SHORTEST_VALUE or value.lower() in _COMMON or b"REDACTED" in value:
             return False
-        if value not in self._kinds:
-            self._kinds[value] = kind
-            self.has_blanks = self.has_blanks or any(code < 0x20 or code in b"\"\\'" for code in value)
-            needles = tuple(
-                Needle(spelling=spelling, inside=views.longest_run(spelling), secret=value, kind=kind)
-                for spelling in dict.fromkeys(_spellings(value))
-            )
-            self.spans_lines = self.spans_lines or any(
-                b'"' in needle.spelling or b"\n" in needle.spelling for needle in needles
-            )
-            for needle in needles:
-                if needle.inside:
-                    self._by_start.setdefault(needle.inside[:_START], []).append(needle)
-            self._others += tuple(needle for needle in needles if not needle.inside)
-            self.needles += needles
-            self.probes += tuple(dict.fromkeys(_probes(value)))
+        with self._adding:
+            if value not in self._kinds:
+                self._learn(value, kind)
+                self._kinds[value] = kind  # last: what is searched meanwhile was not searched for it
         return True
+
+    def _learn(self, value: bytes, kind: str) -> None:
+        self.has_blanks = self.has_blanks or any(code < 0x20 or code in b"\"\\'" for code in value)
+        needles = tuple(
+            Needle(spelling=spelling, inside=views.longest_run(spelling), secret=value, kind=kind)
+            for spelling in dict.fromkeys(_spellings(value))
+        )
+        self.spans_lines = self.spans_lines or any(
+            b'"' in needle.spelling or b"\n" in needle.spelling for needle in needles
+        )
+        for needle in needles:
+            if needle.inside:
+                self._by_start.setdefault(needle.inside[:_START], []).append(needle)
+        self._others += tuple(needle for needle in needles if not needle.inside)
+        self.needles += needles
+        self.probes += tuple(dict.fromkeys(_probes(value)))
 
     def candidates(self, runs: bytes) -> Iterable[Needle]:
         """The needles that may be in a text, by its `runs`: one of each pass over many, as a server that sets a new

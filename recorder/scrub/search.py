@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from urllib.parse import quote_from_bytes
 
 from recorder.errors import BodyError
@@ -47,11 +47,9 @@ _MOST_PACKED = 64
 _MANY = 32
 """Runs from which on it is tried first whether any says something."""
 _LONGEST_KNOWN = 256
-_BLOCK = re.compile(rb" body: \|[1-9]?[-+]?\n( +)")
-_OWN_NUMBERS = re.compile(
-    rb"\n +(?:content_length|code): -?[0-9]+(?=\n)|\n +duration: -?(?:[0-9.]+(?:h|m|s|ms|\xc2\xb5s|ns))+(?=\n)"
-)
-"""Lines of an interaction without its bodies that only numbers can stand in."""
+_FIELDS = re.compile(rb" request:(\n +)")
+"""The first field of an interaction, and so the column of all of them."""
+_LINE_BREAKS = re.compile(rb"\n+")
 _LARGEST_KNOWN = 1 << 22
 
 
@@ -129,7 +127,8 @@ class Finder:
         Never False where a search of the whole has something; but a stream is read once, and only what is new in its
         lines is searched.
         """
-        if body in self._known_clean().bodies:
+        clean = self._known_clean()  # this one all through: what is learned meanwhile was not searched for here
+        if body in clean.bodies:
             return False
         condensed = self._condensed(body)
         if condensed is None:
@@ -137,7 +136,7 @@ class Finder:
         else:
             suspects = self._suspects_condensed(condensed)
         if not suspects:
-            self._known_clean().add_body(body)
+            clean.add_body(body)
         return suspects
 
     def suspects_rendered(self, rendered: bytes, bodies: Collection[bytes]) -> bool:
@@ -159,15 +158,19 @@ class Finder:
         most often the same as before.
         """
         clean = self._known_clean()
+        fields = _FIELDS.search(rendered)
+        if fields is None:
+            return rendered
+        column = fields[1]
         others = False
         for body in filter(None, bodies):
             is_clean = body in clean.bodies or body in clean.texts
-            without = _without_body(rendered, body) if is_clean else None
+            without = _without_body(rendered, body, column) if is_clean else None
             if without is None:
                 others = True
             else:
                 rendered = without
-        return rendered if others else _OWN_NUMBERS.sub(b"", rendered)
+        return rendered if others else _own_numbers(column).sub(b"", rendered)
 
     def _suspects_condensed(self, condensed: Condensed) -> bool:
         """What was searched before, for the scrubber or for the gate behind it, is the same text and says the same."""
@@ -491,21 +494,39 @@ def _as_lines(rendered: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _without_body(rendered: bytes, body: bytes) -> bytes | None:
-    """An interaction as it is written, without this body; None where it is not written as most bodies are."""
+def _without_body(rendered: bytes, body: bytes, column: bytes) -> bytes | None:
+    """An interaction as it is written, without this body; None where it is not written as most bodies are.
+
+    `column`: the indentation of its fields. Every line of a text is indented further.
+    """
+    start = column + b"body: "
     if b"\n" not in body:
-        for written in (b" body: '%b'\n" % body.replace(b"'", b"''"), b" body: %b\n" % body):
+        for written in (b"%b'%b'\n" % (start, body.replace(b"'", b"''")), b"%b%b\n" % (start, body)):
             if written in rendered:
-                return rendered.replace(written, b" body: \n", 1)
+                return rendered.replace(written, start + b"\n", 1)
         return None
-    for start in _BLOCK.finditer(rendered):
-        indent = b"\n" + start[1]
+    for header in _block_header(column).finditer(rendered):  # at most two
+        indent = b"\n" + header[1]
         block = body.rstrip(b"\n").replace(b"\n", indent)
         for _ in range(2):  # the second time for every other one of a row of empty lines
             block = block.replace(indent + b"\n", b"\n\n")
-        if rendered.startswith(block, start.end()):
-            return rendered[: start.end()] + rendered[start.end() + len(block) :]
+        end = header.end() + len(block)
+        behind = _LINE_BREAKS.match(rendered, end)
+        if behind and rendered.startswith(block, header.end()) and not rendered.startswith(header[1], behind.end()):
+            return rendered[: header.end()] + rendered[end:]
     return None
+
+
+@cache
+def _block_header(column: bytes) -> re.Pattern[bytes]:
+    return re.compile(column + rb"body: \|[1-9]?[-+]?\n( +)")
+
+
+@cache
+def _own_numbers(column: bytes) -> re.Pattern[bytes]:
+    """Fields in which only numbers can stand, in an interaction without its bodies."""
+    duration = rb"-?(?:[0-9.]+(?:h|m|s|ms|\xc2\xb5s|ns))+"
+    return re.compile(column + rb"(?:(?:content_length|code): -?[0-9]+|duration: " + duration + rb")(?=\n)")
 
 
 def _frames(body: bytes) -> int:

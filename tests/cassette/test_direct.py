@@ -203,3 +203,23 @@ def test_go_yaml_s_release_is_told_by_its_quotes() -> None:
 def test_a_whole_document_is_no_interaction() -> None:
     with pytest.raises(CassetteError):
         events.interaction(dumps(Cassette(interactions=(plain_interaction(),))), "", 1)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=lambda layout: layout.name)
+@pytest.mark.parametrize("line", [b"at the margin\n", b"   half indented\n", b"        uncompressed: true\n"])
+def test_a_block_that_starts_with_a_line_of_blanks_takes_no_line_of_others(layout: Layout, line: bytes) -> None:
+    text = render(plain_interaction(b"x\n", Date="x"), 0, layout)
+    pad = b" " * (layout.step(layout.step(layout.dash(0) + 2)))
+    found = text.replace(b"body: |\n", b"body: |\n" + pad + b"\n", 1).replace(pad + b"x\n", pad + b"x\n" + line, 1)
+    assert found.count(line) == 1
+    taken = _direct(found, layout)
+    assert taken is None or events.interaction(found, "", 1) == taken
+
+
+@pytest.mark.parametrize("lines", [b"data: a\n\n", b"a\n", b"event: a\ndata: b\n\n\n", b"a \n"])
+def test_a_large_text_is_written_and_read_as_a_small_one_is(lines: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    interaction = plain_interaction(lines * (2**20 // len(lines) + 3))
+    text = render(interaction, 0, GO_VCR)
+    assert interaction == _direct(text)
+    monkeypatch.setattr("recorder.cassette.scalars._LARGE", 2**30)
+    assert text == render(interaction, 0, GO_VCR)

@@ -161,3 +161,23 @@ def test_an_exchange_that_nobody_waits_for_any_more_goes_to_disk_all_the_same(tm
 
     asyncio.run(inside())
     assert 2 == len(cassette.loads((tmp_path / "s.yaml").read_bytes()).interactions)
+
+
+def test_who_waits_for_the_rest_twice_is_told_twice_and_a_failure_that_nobody_heard_of_is_told_at_the_end(
+    tmp_path: Path,
+) -> None:
+    async def inside() -> None:
+        async with writing(tmp_path) as (made, recording):
+            recording.full = True
+            task = asyncio.ensure_future(made.record(exchange(0)))
+            await asyncio.sleep(0.05)  # it waits at the gate
+            finishing = [asyncio.ensure_future(made.finish()) for _ in range(2)]
+            await asyncio.sleep(0)
+            task.cancel()
+            recording.gate.set()
+            told = await asyncio.wait_for(asyncio.gather(*finishing, return_exceptions=True), 10)
+            assert [StoreError] * 2 == [type(each) for each in told]
+            with pytest.raises(StoreError):
+                await made.finish()
+
+    asyncio.run(inside())

@@ -16,6 +16,8 @@ from recorder.cassette import GO_VCR, render
 from recorder.errors import BodyError, SecretError
 from recorder.model import Fields, Interaction
 from recorder.scrub import CleanInteraction, Credential, Rule, Scrubber, environment_credentials, neutral
+from recorder.scrub.condensed import Condensed
+from recorder.scrub.search import Finder
 from tests.scrub.cases import (
     ENCODINGS,
     KINDS,
@@ -508,3 +510,36 @@ def test_what_a_clean_body_says_is_left_out_as_the_body_and_nowhere_else(body: s
     ):
         with pytest.raises(SecretError):
             made.check(CleanInteraction(dirty, _seal()), render(dirty, 0, GO_VCR))
+
+
+def test_the_gate_takes_no_part_of_a_body_for_another_one() -> None:
+    made = scrubber()
+    clean = f"hello\n{KEY[:20]}"
+    written(made, interaction(answer=clean.encode()))
+    lines = "".join(f"line {number}\n" for number in range(400))
+    for body in (f"hello\n{KEY}\n{lines}", f"hello\n{KEY[:20]}\n\n{KEY}\n{lines}"):
+        dirty = interaction(body=body.encode(), answer=clean.encode())
+        with pytest.raises(SecretError):
+            made.check(CleanInteraction(dirty, _seal()), render(dirty, 0, GO_VCR))
+
+
+def test_what_is_learned_while_a_body_is_searched_is_searched_for_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = scrubber()
+    token = "one-time-" + "Zq81mK" * 4
+    body = stream([f"your code: {token}"] * 20)
+    condensed = Finder._suspects_condensed
+
+    def learning(finder: Finder, found: Condensed) -> bool:
+        told = condensed(finder, found)
+        made.learn_all([Credential(value=token.encode(), place="another exchange")])
+        return told
+
+    monkeypatch.setattr(Finder, "_suspects_condensed", learning)
+    found = interaction(answer=body, content_type="text/event-stream")
+    clean = made.scrub(found)
+    monkeypatch.undo()
+    with pytest.raises(SecretError):
+        made.check(clean, render(clean.interaction, 0, GO_VCR))
+    assert token.encode() not in written(made, found)
