@@ -153,9 +153,11 @@ class _Reader:
 
     def _next(self, direct: DirectReader, dash: bytes, count: int) -> tuple[Interaction, int]:
         """The interaction at `end`, and where it ends. ForeignError if only the whole file can tell."""
-        start = self._behind_comments(self.end)
-        if self._is_torn_comment(start):
-            raise self._torn(count)
+        start = self.end
+        if not self._is_dash(start, dash):
+            start = self._behind_comments(start)
+            if self._is_torn_comment(start):
+                raise self._torn(count)
         try:
             interaction, end = direct.interaction(start)
         except TornError:
@@ -163,12 +165,17 @@ class _Reader:
         except ForeignError:
             return self._edited(dash)
         # Behind it stands the next one, the start of one, or nothing.
+        if self._is_dash(end, dash):
+            return interaction, end
         behind = self._behind_comments(end)
         if behind == len(self._data):
             return interaction, behind
         if dash.startswith(self._data[behind : behind + len(dash)]) or self._is_torn_comment(behind):
             return interaction, end
         return self._edited(dash)
+
+    def _is_dash(self, position: int, dash: bytes) -> bool:
+        return self._data[position : position + len(dash)] == dash
 
     def _behind_comments(self, position: int) -> int:
         comments = _COMMENTS.match(self._data, position)

@@ -18,7 +18,7 @@ from operator import itemgetter
 
 _ASCII_TEXT = bytes(range(0x20, 0x7F)) + b"\n"
 _CONTROLS = (*(control for control in range(0x20) if control != ord("\n")), 0x7F)
-_SHORT, _LARGE = 2**12, 2**20  # bytes
+_SHORT, _PIECE, _LARGE = 2**12, 2**14, 2**20  # bytes
 _SPACE_BREAK = re.compile(rb" \n")  # over a long text three times as fast as `in`
 _LAST_TWO = itemgetter(slice(-2, None))
 _SEPARATORS = (b"\xe2\x80\xa8", b"\xe2\x80\xa9")  # U+2028 and U+2029: line breaks in YAML 1.1
@@ -113,13 +113,19 @@ def _escaped() -> re.Pattern[str]:
 
 def unusual(text: bytes) -> bytes:
     """All of the text that is neither printable ASCII nor a line feed."""
-    if len(text) > _SHORT and text.isascii():
-        for control in _CONTROLS:  # C's `memchr`, thirty times: half the time of one `translate`
-            if control in text:
-                break
-        else:
-            return b""
+    if len(text) > _SHORT and text.isascii() and _has_no_controls(text):
+        return b""
     return text.translate(None, _ASCII_TEXT)
+
+
+def _has_no_controls(text: bytes) -> bool:
+    """By C's `memchr`, thirty times over pieces that stay in the fastest cache: half the time of one `translate`."""
+    for start in range(0, len(text), _PIECE):
+        piece = text[start : start + _PIECE]
+        for control in _CONTROLS:
+            if control in piece:
+                return False
+    return True
 
 
 def _is_utf8(value: bytes) -> bool:
