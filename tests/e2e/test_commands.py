@@ -207,7 +207,8 @@ def test_a_detached_recorder_is_started_asked_about_and_stopped(start_recorder: 
     with httpx.Client(trust_env=False) as client:
         url = environment.base_url(port=entry.base_url_port, host=entry.host)
         assert 200 == client.get(f"{url}/models", headers={"Authorization": f"Bearer {KEY}"}).status_code
-    assert f"#0  GET  {MODELS}  200" in Path(entry.log).read_text(encoding="utf-8")
+    line = f"#0  GET  {MODELS}  200"  # said behind the end of the response, which does not wait for it
+    wait_for("its line", lambda: line in Path(entry.log).read_text(encoding="utf-8"))
     assert 0o600 == Path(entry.log).stat().st_mode & 0o777
     stopped = start_recorder.command("stop", "back/ground")
     assert (0, "") == (stopped.returncode, stopped.stderr)
