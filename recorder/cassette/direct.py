@@ -5,7 +5,7 @@ into the end of the file while all is well so far is `TornError`, an interaction
 take, it takes for the same as a YAML parser would: a test holds the two against each other.
 
 Nearly every interaction is taken by the three patterns of `usual.py`, any other line by line, to the same result.
-Bodies are found, taken out of their indentation and checked as a whole (`find`, `split`, `translate`).
+Bodies are found, taken out of their indentation and checked as a whole (`rfind`, `rsplit`, `in`).
 """
 
 from __future__ import annotations
