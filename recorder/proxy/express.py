@@ -1,7 +1,7 @@
 """Shorter ways through mitmproxy's connection handling; each leads to the same commands in the same order.
 
 An event of a connection (bytes from the network, a hook that is done) goes down a stack of layers, and the commands
-that they answer with come up again, one by one. Six things on that way cost more than what they do here:
+that they answer with come up again, one by one. Five things on that way cost more than what they do here:
 
 - A hook asks each addon whether it has such a hook, twice, in a task of its own that then waits for the lock of the
   event that started it. Here it is known who listens, and they are called on the spot; what has to wait for something
