@@ -102,7 +102,7 @@ def _next_method(earlier: Exchange) -> str:
     return method if keeps else "GET"
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)  # a server may send names of any length
 def canonical(name: str) -> str:
     """A header's name as Go spells it (`textproto.CanonicalMIMEHeaderKey`): one that is no token stays as it is."""
     if not _TOKEN.fullmatch(name):

@@ -22,7 +22,8 @@ _FIRST_WINDOW = 4 * 1024  # bytes of a stream's end that hold its last few event
 _DONE = b"[DONE]"
 _TERMINAL_TYPES = ("message_stop", "response.completed", "response.failed", "response.incomplete")
 _TERMINAL_SIGNS = tuple(name.encode() for name in _TERMINAL_TYPES)  # what parsing such a frame's JSON is spared by
-_BEFORE_OTHERS = b"response."  # what all of them but the first start with
+_STOP, *_OTHERS = _TERMINAL_SIGNS
+_BEFORE_OTHERS = b"response."
 _LONGEST_SIGN = max(map(len, _TERMINAL_SIGNS))
 # In the first events of the streams that end with a terminal frame: OpenAI's two kinds of chunks, then the other two.
 _OPENING_SIGNS = (b"chat.completion.chunk", b'"text_completion"', b"message_start", b"response.created")
@@ -130,8 +131,7 @@ def lacks_terminal_frame(body: bytes) -> bool:
 
 def _has_sign(data: bytes) -> bool:
     """With as few searches as can be, since every piece of every stream is asked."""
-    first, *others = _TERMINAL_SIGNS
-    return _DONE in data or first in data or (_BEFORE_OTHERS in data and any(sign in data for sign in others))
+    return _DONE in data or _STOP in data or (_BEFORE_OTHERS in data and any(sign in data for sign in _OTHERS))
 
 
 class TerminalWatch:

@@ -23,8 +23,8 @@ from recorder.model import Fields, Interaction, Request, Response
 INTERACTIONS = 1000
 BODY = 60_000  # bytes
 ROUNDS = 3
-# Of 90 µs for an interaction of 64 KB; the profile is the same on Python 3.11, where the goal is reached, but that
-# PyYAML's own loader takes 600 µs there and 450 on 3.13.
+# The goal is reached where the process has had the memory before, as here in most runs, and missed on Python 3.13
+# where all pages are new to it.
 READING = (
     "of 90 µs for 64 KB, 28 are the kernel's for the new pages that the body is kept in, 15 the search for control "
     "characters, 20 the lines, 24 headers and objects"

@@ -80,9 +80,7 @@ class _Form:
     list_item: bytes
     list_block: _Block
     name: bytes
-    name_start: str  # with the line break before it; the lines of values start with it, too
     name_item: bytes
-    before_item: int  # bytes of `name_item` behind that
     name_block: _Block
     starts: tuple[bytes, ...]  # all that a line inside an interaction can start with, the text of blocks aside
 
@@ -109,9 +107,7 @@ def _form(layout: Layout) -> _Form:
         list_item=list_item,
         list_block=_block(layout.dash(field), layout.dash(field) + 2),
         name=b" " * name,
-        name_start="\n" + " " * name,
         name_item=name_item,
-        before_item=len(name_item) - name,
         name_block=_block(layout.dash(name), layout.dash(name) + 2),
         starts=(key + b"request:", key + b"response:", *keys, list_item, name_item, b" " * name),
     )
@@ -119,11 +115,7 @@ def _form(layout: Layout) -> _Form:
 
 def _block(parent: int, column: int) -> _Block:
     pad = b" " * column
-    return _Block(
-        pad=pad,
-        digit=b"%d" % (column - parent),
-        end=re.compile(rb"\n(?!%b|\n)" % pad),
-    )
+    return _Block(pad=pad, digit=b"%d" % (column - parent), end=re.compile(rb"\n(?!%b|\n)" % pad))
 
 
 class DirectReader:
@@ -207,22 +199,9 @@ class DirectReader:
         return self._fields_known.get(lines) or self._new_fields(lines)
 
     def _new_fields(self, lines: bytes) -> Fields:
-        text = lines.decode()
-        parts = text.split(self._form.name_start)
-        if 2 * text.count(":\n") == len(parts) - 1:  # each name has one value, as nearly all have
-            tokens = [part[self._form.before_item :] for part in parts[2::2]]
-            values = [self._values.get(token) or self._new_value(token) for token in tokens]
-            fields = Fields.of(dict(zip([intern(part[:-1]) for part in parts[1::2]], values, strict=True)))
-            if len(fields) < len(values):
-                raise ForeignError
-        else:
-            fields = self._all_values(text)
-        return _keep(self._fields_known, lines, fields, most=_MOST_FIELDS)
-
-    def _all_values(self, text: str) -> Fields:
         found: dict[str, tuple[str, ...]] = {}
         last = ""
-        for name, token in self._patterns.value.findall(text):
+        for name, token in self._patterns.value.findall(lines.decode()):
             values = self._values.get(token) or self._new_value(token)
             if not name:
                 found[last] += values
@@ -231,7 +210,7 @@ class DirectReader:
             else:
                 last = intern(name)
                 found[last] = values
-        return Fields.of(found)
+        return _keep(self._fields_known, lines, Fields.of(found), most=_MOST_FIELDS)
 
     def _new_value(self, token: str) -> tuple[str]:
         """What a header says, plain or in quotes without anything to undo."""

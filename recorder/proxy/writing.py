@@ -7,7 +7,8 @@ their time in system calls; what has become ready while a cassette is synced goe
 
 A small exchange with no other under way is written on the loop, too, as long as the disk is quick: where a sync takes
 0.15 ms, as much goes by until a thread has begun it and the loop has heard of its end. Nobody waits for it but who
-would wait anyway, and after one sync that was slow the threads have the next.
+would wait anyway, and after one sync that was slow the threads have the next. On one connection it took an exchange
+from 1.6 ms to 1.35.
 
 Against four threads that each did all of it this took small exchanges from 3.3 ms of CPU each to 2.4 over 16
 connections, and from 3.2 to 2.2 over 64. Neither uvloop nor another rhythm of the garbage collector made a difference.

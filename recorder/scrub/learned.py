@@ -71,7 +71,7 @@ class Credential:
     place: str
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)  # a server may send names of any length
 def is_credential_name(name: str) -> bool:
     """Whether a header, a parameter or a form field of this name carries a credential."""
     lowered = name.lower()

@@ -133,6 +133,8 @@ def test_it_records_in_regular_mode_and_over_stored_flows_alike(mitmdump: Mitmdu
         converse(mitmdump, port, upstream)
         assert CONVERSED == len(interactions(live))  # all of it, before it stops
     assert f"{live.relative_to(mitmdump.folder)}: {CONVERSED} interactions" in mitmdump.log
+    assert CONVERSED == mitmdump.log.count("recorded #")  # a line for each, and none that it was streamed
+    assert "Streaming response" not in mitmdump.log
     with (
         start(seed="7", port=upstream.port) as again,
         mitmdump.serving("-w", "flows", ssl_verify_upstream_trusted_ca=again.ca_file) as port,
