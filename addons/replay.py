@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout works without being installed
 
-from recorder.proxy.record import RecordAddon  # found through the line above
-from recorder.settings import Mode
+from recorder.proxy.addon import RecordAddon  # found through the line above
+from recorder.session.settings import Mode
 
 addons = [RecordAddon(mode=Mode.REPLAY)]

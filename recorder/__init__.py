@@ -20,28 +20,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for whoever checks types: the names below are loaded by `__getattr__`
-    from recorder.conversation import Answer as Answer
-    from recorder.conversation import Attachment as Attachment
-    from recorder.conversation import Message as Message
-    from recorder.conversation import Reasoning as Reasoning
-    from recorder.conversation import Refusal as Refusal
-    from recorder.conversation import Text as Text
-    from recorder.conversation import Tool as Tool
-    from recorder.conversation import ToolCall as ToolCall
-    from recorder.conversation import ToolResult as ToolResult
-    from recorder.conversation import Turn as Turn
     from recorder.errors import CassetteError as CassetteError
     from recorder.errors import RecorderError as RecorderError
-    from recorder.library import load as load
-    from recorder.library import loads as loads
+    from recorder.llm.conversation import Answer as Answer
+    from recorder.llm.conversation import Attachment as Attachment
+    from recorder.llm.conversation import Message as Message
+    from recorder.llm.conversation import Reasoning as Reasoning
+    from recorder.llm.conversation import Refusal as Refusal
+    from recorder.llm.conversation import Text as Text
+    from recorder.llm.conversation import Tool as Tool
+    from recorder.llm.conversation import ToolCall as ToolCall
+    from recorder.llm.conversation import ToolResult as ToolResult
+    from recorder.llm.conversation import Turn as Turn
+    from recorder.llm.library import load as load
+    from recorder.llm.library import loads as loads
+    from recorder.llm.usage import Usage as Usage
     from recorder.model import Interaction as Interaction
-    from recorder.usage import Usage as Usage
 
 __version__ = "0.1.0"
 
 # Where each public name lives. It is loaded when it is asked for: `recorder --help` imports this package, too.
 _HOMES = {
-    "recorder.conversation": (
+    "recorder.llm.conversation": (
         "Answer",
         "Attachment",
         "Message",
@@ -54,9 +54,9 @@ _HOMES = {
         "Turn",
     ),
     "recorder.errors": ("CassetteError", "RecorderError"),
-    "recorder.library": ("load", "loads"),
+    "recorder.llm.library": ("load", "loads"),
     "recorder.model": ("Interaction",),
-    "recorder.usage": ("Usage",),
+    "recorder.llm.usage": ("Usage",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

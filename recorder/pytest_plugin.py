@@ -23,10 +23,12 @@ from typing import Any
 import pytest
 
 import recorder
-from recorder import control, environment, session, wording
+from recorder import humanize
 from recorder.errors import RecorderError, UsageError
-from recorder.session import Running
-from recorder.settings import Mode, parse_hosts, parse_mode
+from recorder.session import control_client, environment, registry
+from recorder.session.registry import Running
+from recorder.session.settings import Mode, parse_hosts, parse_mode
+from recorder.storage import session_paths
 
 _PATIENCE = 60.0  # seconds for a start; a first one without .pyc files takes about four
 _MARKER = (
@@ -89,7 +91,7 @@ class _Recorder:
     def _await(self) -> Running:
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
-            for entry in session.running(self._state):
+            for entry in registry.running(self._state):
                 if entry.pid == self._process.pid:
                     return entry
             if self._process.poll() is not None:
@@ -187,10 +189,10 @@ def cassette(
     name, mode = _name_and_mode(request)
     running = _recorder(request.config, tmp_path_factory).running
     try:
-        control.start(running.base_url_port, name, mode=mode)
+        control_client.start(running.base_url_port, name, mode=mode)
     except RecorderError as error:
         with suppress(RecorderError):  # it is to be tried anew by who comes next
-            control.stop(running.base_url_port, name)
+            control_client.stop(running.base_url_port, name)
         raise pytest.fail.Exception(f"recorder: {error}", pytrace=False) from None
     made = _cassette(running, name, mode)
     for variable, value in made.variables.items():
@@ -198,7 +200,7 @@ def cassette(
     try:
         yield made
     finally:
-        summary = _told(control.stop, running.base_url_port, name)
+        summary = _told(control_client.stop, running.base_url_port, name)
     if missed := (summary.get("receipt") or {}).get("missed"):
         pytest.fail(_misses(made, missed), pytrace=False)
 
@@ -212,7 +214,7 @@ def _told(call: Any, *given: Any, **named: Any) -> Any:
 
 
 def _misses(made: TestCassette, missed: list[dict[str, Any]]) -> str:
-    lines = [f"recorder: {made.path} has no answer to {wording.count(len(missed), 'request')} of this test's:"]
+    lines = [f"recorder: {made.path} has no answer to {humanize.count(len(missed), 'request')} of this test's:"]
     for miss in missed:
         lines.append(f"  {miss['method']} {miss['url']}: {miss['message']}")
         lines += (f"    {each['place']}: {each['recorded']} ≠ {each['sent']}" for each in miss["differences"])
@@ -236,7 +238,7 @@ def _cassette(running: Running, name: str, mode: str) -> TestCassette:
     base_url = environment.base_url_variables(port=running.base_url_port, host=running.host, hosts=hosts, session=name)
     return TestCassette(
         name=name,
-        path=session.cassette_path(Path(running.cassette), name),
+        path=session_paths.cassette_path(Path(running.cassette), name),
         mode=mode,
         base_url=environment.base_url(port=running.base_url_port, host=running.host, session=name),
         proxy_url=variables["HTTPS_PROXY"],
@@ -251,7 +253,7 @@ def _name_and_mode(request: pytest.FixtureRequest) -> tuple[str, str]:
     try:
         name, mode = _arguments(marker) if marker else (None, None)
         chosen = config.getoption("--recorder-mode") or mode or config.getini("recorder_mode")
-        return session.check_name(name or name_of(request.node.nodeid)), parse_mode(chosen).value
+        return session_paths.check_name(name or name_of(request.node.nodeid)), parse_mode(chosen).value
     except UsageError as error:
         raise pytest.fail.Exception(f"recorder: {request.node.nodeid}: {error}", pytrace=False) from None
 
@@ -285,5 +287,5 @@ def _part(text: str) -> str:
     for name in (cleaned, f"{cleaned}-{digest}"):
         if name == composed or name.endswith(digest):
             with suppress(UsageError):
-                return session.check_name(name)
+                return session_paths.check_name(name)
     return digest

@@ -9,9 +9,9 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
-from recorder.capture import Capture, Exchange, WireRequest, WireResponse
-from recorder.recording import Recording
-from recorder.settings import Settings
+from recorder.session.recording import Recording
+from recorder.session.settings import Settings
+from recorder.wire.exchange import Capture, Exchange, WireRequest, WireResponse
 
 _FEW = 10
 _SAVES = 100  # of each cassette in each round; a save is a millisecond or two, and one sync may take ten

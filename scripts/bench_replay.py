@@ -19,9 +19,9 @@ from bench_doors import Bench, Door, bench
 from bench_row import Row
 
 from recorder import cassette
-from recorder.capture import WireRequest
 from recorder.model import Interaction
-from recorder.playback import Reuse, Tape
+from recorder.replay.tape import Reuse, Tape
+from recorder.wire.exchange import WireRequest
 
 BARE, SHORT, LONG = "mitmdump", "recorder replay short", "recorder replay long"
 Figures = dict[str, list[float]]

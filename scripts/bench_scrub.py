@@ -58,7 +58,7 @@ def rows() -> Iterator[Any]:
 
 def _measured(words: int) -> tuple[float, float]:
     """Seconds of CPU for one exchange: of the whole process, and of scrubbing."""
-    from recorder.upstream import start  # noqa: PLC0415 - the same
+    from recorder.simulator import start  # noqa: PLC0415 - the same
 
     with tempfile.TemporaryDirectory() as folder, start(seed="1", tls=False) as upstream:
         account = Path(folder, "account.json")
@@ -80,10 +80,10 @@ def _measured(words: int) -> tuple[float, float]:
 
 
 def _port(folder: Path, process: subprocess.Popen[bytes]) -> int:
-    from recorder import session  # noqa: PLC0415 - the same
+    from recorder.session import registry  # noqa: PLC0415 - the same
 
     while process.poll() is None:
-        for entry in session.running(folder):
+        for entry in registry.running(folder):
             return entry.base_url_port
         time.sleep(0.05)
     raise RuntimeError(f"the recorder ended with status {process.returncode}")

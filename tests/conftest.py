@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tests.proxy.quietly  # noqa: F401 - before any test loads mitmproxy
-from recorder.upstream import Upstream, start
+from recorder.simulator import Upstream, start
 from tests.crash.nursery import Nursery
 from tests.e2e.processes import Launcher, launching
 

@@ -12,35 +12,36 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "recorder"
 
 # From the bottom up: a module imports from its own layer and those before it.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "loose", "wording"),
-    ("jsonpath",),
-    ("model",),
-    ("cassette", "sse", "encoding", "capture"),
-    ("gohttp", "usage", "scrub", "conversation", "measure"),
-    ("match", "timing", "faults"),
-    ("pacing", "playback"),
-    ("playing",),
-    ("library", "report", "formats"),
-    ("store", "demands", "settings", "control", "session", "environment", "upstream", "config"),
-    ("catalogue",),
-    ("recording", "replaying", "refreshing"),
-    ("recordings", "importing"),
-    ("proxy",),
-    ("cli", "pytest_plugin"),
+LAYERS: tuple[str, ...] = (
+    "errors",
+    "model",
+    "humanize",
+    "wire",
+    "cassette",
+    "scrub",
+    "llm",
+    "replay",
+    "storage",
+    "formats",
+    "views",
+    "session",
+    "proxy",
+    "simulator",
+    "cli",
+    "pytest_plugin",
 )
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+LEVEL = {name: level for level, name in enumerate(LAYERS)}
 
 OWNERS = {
     "mitmproxy": ("proxy",),
     "yaml": ("cassette",),
     "click": ("cli",),
-    "fcntl": ("store", "session", "proxy"),
-    "signal": ("catalogue", "session", "cli", "upstream"),
-    "subprocess": ("session", "cli", "upstream", "pytest_plugin"),
+    "fcntl": ("storage", "session", "proxy"),
+    "signal": ("session", "cli", "simulator", "storage"),
+    "subprocess": ("session", "cli", "simulator", "pytest_plugin"),
     "pytest": ("pytest_plugin",),
-    "hypercorn": ("upstream",),
-    "trustme": ("upstream",),
+    "hypercorn": ("simulator",),
+    "trustme": ("simulator",),
     "pyarrow": ("formats",),
 }
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from recorder.cassette import loads
 from recorder.pytest_plugin import name_of
-from recorder.session import check_name
-from recorder.upstream import Upstream, start
+from recorder.simulator import Upstream, start
+from recorder.storage.session_paths import check_name
 from tests.conftest import ROOT
 from tests.e2e.processes import is_alive, wait_for
 

@@ -9,8 +9,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from recorder import config
 from recorder.cli import recorder as group
+from recorder.session import settings_file
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -63,4 +63,4 @@ def test_the_readme_names_no_option_that_is_not_there() -> None:
 def test_the_settings_files_in_the_readme_are_read() -> None:
     tables = [tomllib.loads(block)["tool"]["recorder"] for block in FENCED if block.startswith("[tool.recorder]")]
     assert [] != tables
-    assert set() == {key for table in tables for key in table} - {*config.KEYS, "scrub"}
+    assert set() == {key for table in tables for key in table} - {*settings_file.KEYS, "scrub"}

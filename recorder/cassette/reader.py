@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from recorder.cassette.direct import Data, DirectReader, TornError
 from recorder.cassette.document import CHARM, GO_VCR, SEED, Cassette, Layout
-from recorder.cassette.quoted import ForeignError
+from recorder.cassette.go_vcr_reader import Data, DirectReader, TornError
+from recorder.cassette.scalar_reader import ForeignError
 from recorder.cassette.writer import header
 from recorder.errors import CassetteError
 from recorder.model import Interaction
@@ -197,15 +197,15 @@ class _Reader:
         if not end:
             self._slice(self.end, len(self._data))
             end = self._without_torn_dash(dash)
-        from recorder.cassette import events  # noqa: PLC0415 - it needs PyYAML, and most files do not
+        from recorder.cassette import yaml_reader  # noqa: PLC0415 - it needs PyYAML, and most files do not
 
         lines = self._slice(self.end, end)
         try:
-            return events.interaction(lines, self._name, 1), end
+            return yaml_reader.interaction(lines, self._name, 1), end
         except CassetteError:
             if len(self._data) <= _LARGEST:
                 raise ForeignError from None
-        return events.interaction(lines, self._name, self._line(self.end)), end
+        return yaml_reader.interaction(lines, self._name, self._line(self.end)), end
 
     def _without_torn_dash(self, dash: bytes) -> int:
         """The end of the file, less the first few bytes of another interaction if they were all that was written."""
@@ -213,9 +213,9 @@ class _Reader:
         return last if dash.startswith(self._data[last : last + len(dash)]) else len(self._data)
 
     def _whole(self, skip: int) -> Iterator[Interaction]:
-        from recorder.cassette import events  # noqa: PLC0415 - the same
+        from recorder.cassette import yaml_reader  # noqa: PLC0415 - the same
 
-        document = events.document(self._slice(0, len(self._data)), self._name)
+        document = yaml_reader.document(self._slice(0, len(self._data)), self._name)
         self.end = len(self._data) if document.interactions else 0
         self.appendable = document.dash in _BY_DASH
         self.layout = _BY_DASH.get(document.dash, self.layout)

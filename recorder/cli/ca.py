@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from recorder.cli.options import certs_option, default_certs
-from recorder.cli.stores import Machine, Store, stores
+from recorder.cli.trust_stores import Machine, Store, stores
 from recorder.errors import RecorderError, UsageError
 
 
@@ -30,10 +30,10 @@ def ca_command(*, certs: Path | None, bundle_only: bool, install: bool, yes: boo
         raise UsageError("expected one of --bundle, --install and --json, found more")
     if yes and not install:
         raise UsageError("expected --yes with --install, found it alone")
-    from recorder.proxy import trust  # noqa: PLC0415 - loads mitmproxy's certificates
+    from recorder.proxy import certificates  # noqa: PLC0415 - loads mitmproxy's certificates
 
-    made = trust.prepare(certs or default_certs(), roots=trust.roots(os.environ))
-    identity = trust.identify(made.ca)
+    made = certificates.prepare(certs or default_certs(), roots=certificates.roots(os.environ))
+    identity = certificates.identify(made.ca)
     expires = time.strftime("%Y-%m-%d", time.gmtime(identity.expires))
     if bundle_only:
         click.echo(str(made.bundle))

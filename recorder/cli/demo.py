@@ -16,11 +16,11 @@ from pathlib import Path
 
 import click
 
-from recorder import settings as setting
-from recorder import upstream
+from recorder import simulator
 from recorder.cassette import loads
 from recorder.errors import RecorderError, UsageError
 from recorder.model import Interaction
+from recorder.session import settings as setting
 
 _MODEL = "x-ai/grok-code-fast-1"
 _NEEDED = ("openai", "hypercorn", "trustme")
@@ -53,7 +53,7 @@ def demo_command(*, live: bool, model: str, cassette_dir: Path) -> int:
         _record(cassette_dir, key, model, [])
     else:
         key = "sk-or-v1-" + "0123456789abcdef" * 4
-        with upstream.start() as simulated:
+        with simulator.start() as simulated:
             assert simulated.ca_file is not None
             there = ["--connect-to", f"openrouter.ai:443:{simulated.host}:{simulated.port}"]
             _record(cassette_dir, key, model, [*there, "--upstream-ca", str(simulated.ca_file)])
@@ -65,7 +65,7 @@ def _record(folder: Path, key: str, model: str, where: list[str]) -> None:
         path = folder / f"{session}.yaml"
         path.unlink(missing_ok=True)  # the demo shows one conversation, not all that it ever had
         command = ["recorder", "run", "--session", session, "--cassette-dir", str(folder), *where, *options, "--"]
-        client = ["python", "-m", "recorder.cli.conversation", "--model", model]
+        client = ["python", "-m", "recorder.cli.demo_client", "--model", model]
         click.secho(f"{_TITLES[session]}", bold=True)
         click.secho(f"$ {shlex.join([*command, *client])}", dim=True)
         status = subprocess.run(

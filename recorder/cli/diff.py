@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from recorder.cli import named, output
+from recorder.cli import cassette_argument, output
 from recorder.cli.options import cassette_dir_option
-from recorder.conversation import Turn
 from recorder.errors import RecorderError, UsageError
-from recorder.report import differences, ink, meaning, wire
-from recorder.report.seen import Seen
+from recorder.llm.conversation import Turn
+from recorder.views import comparable_text
+from recorder.views.shared_prefix import Seen
+from recorder.views.terminal import diff, http, style
 
 _SAME, _DIFFERENT = 0, 1
 
@@ -36,15 +37,15 @@ def diff_command(*, first: str, second: str, cassette_dir: Path, reasoning: bool
     Exits as diff does: with 0 if they say the same, 1 if not, 2 if they could not be compared.
     """
     ours, theirs = _whole(first, cassette_dir), _whole(second, cassette_dir)
-    found = differences.compare(ours, theirs, reasoning=reasoning)
-    output.show(differences.rendered(found), colour=colour)
+    found = diff.compare(ours, theirs, reasoning=reasoning)
+    output.show(diff.rendered(found), colour=colour)
     return _SAME if all(each.same for each in found) else _DIFFERENT
 
 
 def _whole(name: str, folder: Path) -> tuple[Turn, ...]:
     """The turns of a cassette that can be compared. Whatever is wrong with it ends in 2: 1 says that they differ."""
     try:
-        turns, damage = named.read(named.find(name, folder))
+        turns, damage = cassette_argument.read(cassette_argument.find(name, folder))
     except (RecorderError, OSError) as error:
         raise UsageError(str(error)) from error
     if damage is not None:
@@ -62,19 +63,19 @@ def textconv_command(*, file: Path) -> None:
     output.show(_converted(file), colour="never", paged=False)
 
 
-def _converted(file: Path) -> Iterator[ink.Line]:
+def _converted(file: Path) -> Iterator[style.Line]:
     """Never an error: git would show nothing at all."""
-    turns, damage = named.read(file)
+    turns, damage = cassette_argument.read(file)
     if damage is not None and not turns:
-        yield from ink.lines(wire.text_of(file.read_bytes()))
+        yield from style.lines(http.text_of(file.read_bytes()))
         return
     seen = Seen()
     for turn in turns:
-        told = meaning.of(turn)
+        told = comparable_text.of(turn)
         known, known_tools = seen.known(told.prompt)[0], seen.known([told.tools])[0] == 1
         seen.add(told.said)
         seen.add([told.tools])
         rows = told.lines(known=known, known_tools=known_tools)
-        yield from (ink.line(f"interaction {turn.id}"), *map(ink.line, rows), ink.BLANK)
+        yield from (style.line(f"interaction {turn.id}"), *map(style.line, rows), style.BLANK)
     if damage is not None:
-        yield ink.line(f"damaged: {damage.found} in line {damage.line}")
+        yield style.line(f"damaged: {damage.found} in line {damage.line}")

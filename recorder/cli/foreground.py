@@ -17,18 +17,20 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import click
 
-from recorder import environment, wording
+from recorder import humanize
 from recorder.cli.workers import start_worker
-from recorder.demands import NO_DEMANDS, Demands
 from recorder.errors import RecorderError
-from recorder.recording import Recorded, Summary
-from recorder.recordings import Recordings
-from recorder.replaying import Answer
-from recorder.session import Ended, Registration, Running, cassette_path, state_folder
-from recorder.settings import Host, Settings
+from recorder.session import environment
+from recorder.session.playback import Answer
+from recorder.session.recording import Recorded, Summary
+from recorder.session.registry import Ended, Registration, Running
+from recorder.session.requirements import NO_DEMANDS, Demands
+from recorder.session.session_table import Recordings
+from recorder.session.settings import Host, Settings
+from recorder.storage.session_paths import cassette_path, state_folder
 
 if TYPE_CHECKING:
-    from recorder.proxy.doors import Doors
+    from recorder.proxy.listeners import Doors
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -147,7 +149,7 @@ def _told(stopped: list[Summary]) -> str:
     if len(stopped) == 1:
         return f"{stopped[0].path}: {stopped[0].line()}"
     interactions = sum(summary.interactions for summary in stopped)
-    return f"{wording.count(len(stopped), 'session')}, {wording.count(interactions, 'interaction')}"
+    return f"{humanize.count(len(stopped), 'session')}, {humanize.count(interactions, 'interaction')}"
 
 
 def _describe(job: Job, doors: Doors) -> Running:

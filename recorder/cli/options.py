@@ -13,15 +13,15 @@ import click
 from click.core import ParameterSource
 
 import recorder
-from recorder import config
-from recorder import settings as setting
-from recorder.config import ConfigFile
 from recorder.errors import UsageError
-from recorder.session import check_name, data_folder
-from recorder.settings import Settings
+from recorder.session import settings as setting
+from recorder.session import settings_file
+from recorder.session.settings import Settings
+from recorder.session.settings_file import ConfigFile
+from recorder.storage.session_paths import check_name, data_folder
 
 if TYPE_CHECKING:
-    from recorder.playing import Playing
+    from recorder.replay.policy import Playing
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,7 +63,7 @@ class _Option(click.Option):
 @functools.cache
 def config_file() -> ConfigFile:
     """The nearest file, read once: a command stays in its folder."""
-    return config.nearest(Path.cwd())
+    return settings_file.nearest(Path.cwd())
 
 
 cassette_dir_option = option(
@@ -190,15 +190,20 @@ def playing_from(
     fault: tuple[str, ...],
 ) -> Playing:
     """The values of `replaying_options`; `UsageError` for one that cannot be used."""
-    from recorder import faults, pacing, playback, playing  # noqa: PLC0415 - loads the matcher
-    from recorder import match as matching  # noqa: PLC0415 - the same
+    from recorder.replay import (  # noqa: PLC0415 - loads the matcher
+        cadence,
+        faults,
+        matching,
+        policy,
+        tape,
+    )
 
-    return playing.Playing(
+    return policy.Playing(
         criteria=matching.parse_criteria(match, ignore_json),
-        reuse=playback.parse_reuse(reuse),
-        pace=pacing.parse_pace(speed, tokens_per_second),
+        reuse=tape.parse_reuse(reuse),
+        pace=cadence.parse_pace(speed, tokens_per_second),
         faults=tuple(map(faults.parse_fault, fault)),
-        on_miss=playing.parse_on_miss(on_miss),
+        on_miss=policy.parse_on_miss(on_miss),
     )
 
 

@@ -19,17 +19,17 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from recorder import wording
-from recorder.report import ink
+from recorder import humanize
+from recorder.views.terminal import style
 
 Colour = Literal["auto", "always", "never"]
 
 _NOT_FOUND = 127  # a shell's exit status for a command that is not there
 
 
-def show(rows: Iterable[ink.Line], *, colour: Colour = "auto", paged: bool = True) -> None:
+def show(rows: Iterable[style.Line], *, colour: Colour = "auto", paged: bool = True) -> None:
     terminal = sys.stdout.isatty()
-    painted = ink.paint(rows, colour=_coloured(colour, terminal=terminal))
+    painted = style.paint(rows, colour=_coloured(colour, terminal=terminal))
     pager = _pager() if terminal and paged else ""
     if not pager:
         write(painted)
@@ -89,7 +89,7 @@ class _Visible(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         lines = bytes(data).decode("utf-8", "backslashreplace").split("\n")
-        sys.stdout.write("\n".join(map(wording.visible, lines)))
+        sys.stdout.write("\n".join(map(humanize.visible, lines)))
         return len(data)
 
 

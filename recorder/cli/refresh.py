@@ -15,19 +15,21 @@ from urllib.parse import quote
 
 import click
 
-from recorder import cassette, refreshing, store, wording
+from recorder import cassette, humanize
 from recorder.cassette import Cassette
-from recorder.cli import foreground, named
+from recorder.cli import cassette_argument, foreground
 from recorder.cli.options import recording_options, settings_from
 from recorder.errors import RecorderError, UsageError
 from recorder.model import Interaction
-from recorder.refreshing import Resent
-from recorder.session import cassette_path
-from recorder.settings import Settings
+from recorder.session import refreshed
+from recorder.session.refreshed import Resent
+from recorder.session.settings import Settings
+from recorder.storage import store
+from recorder.storage.session_paths import cassette_path
 
 if TYPE_CHECKING:
     from recorder.cli.foreground import Serving
-    from recorder.proxy.doors import Doors
+    from recorder.proxy.listeners import Doors
 
 _PATIENCE = 600.0  # seconds for an answer; reasoning takes its time
 
@@ -42,11 +44,11 @@ class _Again:
 
     @property
     def changes(self) -> list[str]:
-        return refreshing.changes(self.old, self.new) if self.new else []
+        return refreshed.changes(self.old, self.new) if self.new else []
 
     def line(self, number: int) -> str:
         said = self.why or "; ".join(self.changes) or "as it was"
-        return wording.printable(f"#{number}  {self.old.request.method} {self.old.request.url}  {said}")
+        return humanize.printable(f"#{number}  {self.old.request.method} {self.old.request.url}  {said}")
 
 
 @click.command("refresh")
@@ -65,7 +67,7 @@ def refresh_command(
     of another takes its place by --id only.
     """
     settings = settings_from(session=None, port=0, base_url_port=0, mode="record", **_NOT_REPLAYING, **values)
-    path = named.find(name, settings.cassette_dir)
+    path = cassette_argument.find(name, settings.cassette_dir)
     data = path.read_bytes()
     held = cassette.loads(data, str(path))
     if unknown := [str(number) for number in ids if number >= len(held.interactions)]:
@@ -97,7 +99,7 @@ def _is_chosen(number: int, each: _Again, everything: bool, *, changed: bool, id
         return False
     if number in ids:
         return True
-    return (everything or (changed and bool(each.changes))) and refreshing.is_a_recording(
+    return (everything or (changed and bool(each.changes))) and refreshed.is_a_recording(
         each.old.response, each.new.response
     )
 
@@ -115,7 +117,7 @@ def _rewrite(path: Path, data: bytes, held: Cassette, chosen: Mapping[int, _Agai
 
 
 def _told(path: Path, chosen: list[int], again: list[_Again], *, asked: bool) -> str:
-    of = f"of {wording.count(len(again), 'interaction')}"
+    of = f"of {humanize.count(len(again), 'interaction')}"
     changed = f"{sum(bool(each.changes) for each in again)} {of} changed"
     if asked:
         return f"{path}: {changed}, {len(chosen)} rewritten"
@@ -155,7 +157,7 @@ def _send(interactions: tuple[Interaction, ...], settings: Settings, key_variabl
 
 def _prepared(interaction: Interaction, key_variable: str) -> Resent | str:
     try:
-        return refreshing.resent(interaction.request, os.environ, variable=key_variable)
+        return refreshed.resent(interaction.request, os.environ, variable=key_variable)
     except UsageError as error:
         return str(error)
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from recorder import session, wording
-from recorder.cli import named, output
+from recorder import humanize
+from recorder.cli import cassette_argument, output
 from recorder.cli.options import cassette_dir_option
 from recorder.errors import RecorderError, UsageError
-from recorder.report import page
+from recorder.storage import session_paths
+from recorder.views import html
 
 _PAGE = ".html"
 
@@ -32,22 +33,22 @@ def report_command(*, name: str, cassette_dir: Path, target: Path | None, opened
 
     It shows the interactions over time, tokens and cost, and the conversation, with a search; it needs no network.
     """
-    path = named.find(name, cassette_dir)
+    path = cassette_argument.find(name, cassette_dir)
     target = Path(f"{path.stem}{_PAGE}") if target is None else target
     piped = str(target) == "-"
     if piped and opened:
         raise UsageError("expected a file for --open, found standard output")
-    if target.suffix == session.SUFFIX or target.resolve() == path.resolve():
+    if target.suffix == session_paths.SUFFIX or target.resolve() == path.resolve():
         raise UsageError(f"expected a name such as {path.stem}{_PAGE} for the page, found a cassette's: {target}")
-    turns, damage = named.read(path)
-    timings = named.timings(path, (turn.interaction for turn in turns))
-    made = page.render(turns, name=_title(path, cassette_dir), timings=timings, damage=str(damage or ""))
+    turns, damage = cassette_argument.read(path)
+    timings = cassette_argument.timings(path, (turn.interaction for turn in turns))
+    made = html.render(turns, name=_title(path, cassette_dir), timings=timings, damage=str(damage or ""))
     if piped:
         output.write([made])
     else:
         size = target.write_bytes(made.encode())
         click.echo(
-            f"{wording.printable(str(target))}: {wording.count(len(turns), 'interaction')}, {wording.size(size)}"
+            f"{humanize.printable(str(target))}: {humanize.count(len(turns), 'interaction')}, {humanize.size(size)}"
         )
     if opened and not webbrowser.open(target.resolve().as_uri()):
         raise RecorderError(f"expected a browser to open {target}, found none")

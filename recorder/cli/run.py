@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recorder import environment
 from recorder.cli import foreground
 from recorder.cli.options import (
     mode_option,
@@ -22,14 +21,15 @@ from recorder.cli.options import (
     session_option,
     settings_from,
 )
-from recorder.demands import Demands
 from recorder.errors import RecorderError, UsageError
-from recorder.recording import Recorded
-from recorder.settings import Settings
+from recorder.session import environment
+from recorder.session.recording import Recorded
+from recorder.session.requirements import Demands
+from recorder.session.settings import Settings
 
 if TYPE_CHECKING:
     from recorder.cli.foreground import Serving
-    from recorder.proxy.doors import Doors
+    from recorder.proxy.listeners import Doors
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import click
 
-from recorder import cassette, store, wording
+from recorder import cassette, humanize
 from recorder.cli.options import config_file
 from recorder.errors import RecorderError, SecretError, UsageError
-from recorder.scrub import Finding, Rule, Scrubber, files
-from recorder.session import SUFFIX
+from recorder.scrub import Finding, Rule, Scrubber, cassette_files
+from recorder.storage import store
+from recorder.storage.session_paths import SUFFIX
 
 _FORMATS = ("text", "json", "github")
 
@@ -52,7 +53,7 @@ def verify_command(*, paths: tuple[Path, ...], form: str) -> int:
         for verdict in verdicts:
             for line in _github(verdict) if form == "github" else _text(verdict):
                 click.echo(line)
-        click.echo(f"{wording.count(len(found), 'cassette')} checked, {_result(verdicts)}")
+        click.echo(f"{humanize.count(len(found), 'cassette')} checked, {_result(verdicts)}")
     if any(verdict.findings for verdict in verdicts):
         return SecretError.exit_code
     return RecorderError.exit_code if verdicts else 0
@@ -73,7 +74,7 @@ def scrub_command(*, paths: tuple[Path, ...], dry_run: bool) -> int:
         except RecorderError as error:
             damaged = True
             click.echo(f"recorder: {error}", err=True)
-    click.echo(f"{wording.count(len(found), 'cassette')}, {changed} {'to change' if dry_run else 'changed'}")
+    click.echo(f"{humanize.count(len(found), 'cassette')}, {changed} {'to change' if dry_run else 'changed'}")
     return RecorderError.exit_code if damaged else 0
 
 
@@ -98,7 +99,9 @@ def _scrubber(rules: Iterable[Rule]) -> Scrubber:
 def _verify(path: Path, rules: Iterable[Rule]) -> _Verdict:
     try:
         data = _read(path)
-        return _Verdict(path=path, findings=tuple(files.find(data, cassette.loads(data, str(path)), _scrubber(rules))))
+        return _Verdict(
+            path=path, findings=tuple(cassette_files.find(data, cassette.loads(data, str(path)), _scrubber(rules)))
+        )
     except RecorderError as error:
         return _Verdict(path=path, damage=str(error))
 
@@ -106,7 +109,7 @@ def _verify(path: Path, rules: Iterable[Rule]) -> _Verdict:
 def _scrub(path: Path, rules: Iterable[Rule], *, dry_run: bool) -> bool:
     """Whether the file was, or would be, changed."""
     data = _read(path)
-    scrubbed = files.scrubbed(data, cassette.loads(data, str(path)), _scrubber(rules))
+    scrubbed = cassette_files.scrubbed(data, cassette.loads(data, str(path)), _scrubber(rules))
     if scrubbed == data:
         return False
     if not dry_run:
@@ -150,7 +153,7 @@ def _as_json(verdict: _Verdict) -> dict[str, object]:
 def _result(verdicts: list[_Verdict]) -> str:
     secret = sum(len(verdict.findings) for verdict in verdicts)
     damaged = sum(bool(verdict.damage) for verdict in verdicts)
-    parts = [wording.count(secret, "secret") + " found"]
+    parts = [humanize.count(secret, "secret") + " found"]
     if damaged:
         parts.append(f"{damaged} damaged")
     return ", ".join(parts)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import click
 
-from recorder.cli import named, output
+from recorder.cli import cassette_argument, output
 from recorder.cli.options import cassette_dir_option
-from recorder.conversation import Turn
 from recorder.errors import RecorderError
-from recorder.report import data, ink, reading, wire
-from recorder.timing import Timing
+from recorder.llm import json_values
+from recorder.llm.conversation import Turn
+from recorder.replay.timing import Timing
+from recorder.views.terminal import conversation, http, style
 
 
 @click.command("show")
@@ -54,25 +55,25 @@ def show_command(
     """Show the conversation of session NAME, or of a cassette's file; of one interaction with its ID."""
     if sum((request or (raw and not response), response, sse, as_json, reasoning)) > 1:
         raise click.UsageError("expected one of --reasoning, --json, and --raw, --request, --response or --sse")
-    path = named.find(name, cassette_dir)
-    turns, damage = named.read(path)
+    path = cassette_argument.find(name, cassette_dir)
+    turns, damage = cassette_argument.read(path)
     chosen = turns if number is None else turns[number : number + 1]
     if number is not None and not chosen and damage is None:
         raise RecorderError(f"expected an interaction {number} in {path}, found {len(turns)}, counted from 0")
     if raw:
         _raw(chosen, request=request)
     elif as_json:
-        told = [data.turn(turn) for turn in chosen]
+        told = [json_values.turn(turn) for turn in chosen]
         click.echo(json.dumps(told if number is None else next(iter(told), None), indent=2))
     elif request or response:
         output.show(_parted(_messages(chosen, request=request)), colour=colour)
     elif sse:
-        timings = named.timings(path, (turn.interaction for turn in turns))
+        timings = cassette_argument.timings(path, (turn.interaction for turn in turns))
         output.show(_parted(_events(chosen, timings)), colour=colour)
     elif not turns and damage is None:
         click.echo("no interactions")
     else:
-        output.show(reading.conversation(chosen, reasoning=reasoning, repeat=number is not None), colour=colour)
+        output.show(conversation.conversation(chosen, reasoning=reasoning, repeat=number is not None), colour=colour)
     if damage is not None:
         raise damage
 
@@ -82,24 +83,24 @@ def _raw(turns: Iterable[Turn], *, request: bool) -> None:
     interactions = [turn.interaction for turn in turns]
     bodies = [each.request.body if request else each.response.body for each in interactions]
     if sys.stdout.isatty():
-        output.show(row for body in bodies for row in ink.lines(wire.text_of(body)))
+        output.show(row for body in bodies for row in style.lines(http.text_of(body)))
     else:
         output.write_bytes(bodies)
 
 
-def _messages(turns: Iterable[Turn], *, request: bool) -> Iterator[Iterator[ink.Line]]:
-    return (wire.request(turn.interaction) if request else wire.response(turn.interaction) for turn in turns)
+def _messages(turns: Iterable[Turn], *, request: bool) -> Iterator[Iterator[style.Line]]:
+    return (http.request(turn.interaction) if request else http.response(turn.interaction) for turn in turns)
 
 
-def _events(turns: Iterable[Turn], timings: Sequence[Timing | None]) -> Iterator[Iterator[ink.Line]]:
+def _events(turns: Iterable[Turn], timings: Sequence[Timing | None]) -> Iterator[Iterator[style.Line]]:
     """`timings`: of all turns of the cassette, by their ids."""
     for turn in turns:
         response = turn.interaction.response
-        yield chain(reading.head(turn), wire.events(response, wire.event_times(response, timings[turn.id])))
+        yield chain(conversation.head(turn), http.events(response, http.event_times(response, timings[turn.id])))
 
 
-def _parted(parts: Iterable[Iterable[ink.Line]]) -> Iterator[ink.Line]:
+def _parted(parts: Iterable[Iterable[style.Line]]) -> Iterator[style.Line]:
     for place, part in enumerate(parts):
         if place:
-            yield ink.BLANK
+            yield style.BLANK
         yield from part

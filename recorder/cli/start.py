@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recorder.cli import foreground
+from recorder.cli.child_environment import finding_this_package
 from recorder.cli.options import (
     F,
     mode_option,
@@ -26,16 +27,16 @@ from recorder.cli.options import (
     session_option,
     settings_from,
 )
-from recorder.cli.package import finding_this_package
-from recorder.demands import Demands
 from recorder.errors import RecorderError
-from recorder.recording import Recorded
-from recorder.session import SUFFIX, cassette_path, make_private, running, state_folder
-from recorder.settings import Mode, Settings
+from recorder.session.recording import Recorded
+from recorder.session.registry import running
+from recorder.session.requirements import Demands
+from recorder.session.settings import Mode, Settings
+from recorder.storage.session_paths import SUFFIX, cassette_path, make_private, state_folder
 
 if TYPE_CHECKING:
     from recorder.cli.foreground import Serving
-    from recorder.proxy.doors import Doors
+    from recorder.proxy.listeners import Doors
 
 _ANY = "NAME"  # stands in what is printed for the session that each request names
 _OPEN_FILES = 10_240  # the most that every macOS gives to a process (OPEN_MAX)

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import click
 
-from recorder import cassette, catalogue, measure, usage
-from recorder.cli import named, output
+from recorder import cassette
+from recorder.cli import cassette_argument, output
 from recorder.cli.options import cassette_dir_option
 from recorder.cli.sessions import table
 from recorder.errors import CassetteError, RecorderError
-from recorder.measure import Measure, Times
+from recorder.llm import figures, usage
+from recorder.llm.figures import Measure, Times
 from recorder.model import Interaction
-from recorder.report import statistics
-from recorder.timing import Timing
+from recorder.replay.timing import Timing
+from recorder.storage import folder_index
+from recorder.views import statistics_table
 
 _Read = tuple[list[Measure], str]
 
@@ -26,7 +28,7 @@ _Read = tuple[list[Measure], str]
 @click.option(
     "--by",
     multiple=True,
-    type=click.Choice(list(measure.BY)),
+    type=click.Choice(list(figures.BY)),
     default=["session"],
     show_default=True,
     help="What a row is; repeatable, for a row of each combination.",
@@ -38,22 +40,24 @@ def stats_command(*, names: tuple[str, ...], cassette_dir: Path, by: tuple[str, 
     Times and tokens a second are the median and the 95th percentile. A plus stands where some answers did not tell
     theirs, "unknown" where none did.
     """
-    found = {name: named.find(name, cassette_dir) for name in names or named.all_in(cassette_dir)}
-    read = catalogue.each(_read, [(name, str(path)) for name, path in found.items()], list(found.values()))
+    found = {
+        name: cassette_argument.find(name, cassette_dir) for name in names or cassette_argument.all_in(cassette_dir)
+    }
+    read = folder_index.each(_read, [(name, str(path)) for name, path in found.items()], list(found.values()))
     measured: list[Measure] = []
     damaged = []
     for some, damage in read:
         measured += some
         damaged += [damage] if damage else []
     by = tuple(dict.fromkeys(by))
-    groups = measure.grouped(measured, by)
+    groups = figures.grouped(measured, by)
     if as_json:
-        output.write([json.dumps(statistics.data(by, groups), indent=2), "\n"])
+        output.write([json.dumps(statistics_table.data(by, groups), indent=2), "\n"])
     elif not groups:
         click.echo("no interactions")
     else:
-        total = measure.summary(measured) if len(groups) > 1 else None
-        output.write([table(statistics.heads(by), list(statistics.rows(groups, total))), "\n"])
+        total = figures.summary(measured) if len(groups) > 1 else None
+        output.write([table(statistics_table.heads(by), list(statistics_table.rows(groups, total))), "\n"])
     if damaged:
         raise RecorderError(damaged[0] + (f" (and {len(damaged) - 1} more are damaged)" if damaged[1:] else ""))
 
@@ -70,9 +74,9 @@ def _read(file: tuple[str, str]) -> _Read:
         damage = str(error)
     except OSError as error:
         return [], f"{path}: {error.strerror}"
-    timings = named.timings(Path(path), whole)
+    timings = cassette_argument.timings(Path(path), whole)
     times = {number: _times(whole[number], kept) for number, kept in enumerate(timings) if kept and kept.chunks}
-    return list(measure.measures(whole, session=name, times=times)), damage
+    return list(figures.measures(whole, session=name, times=times)), damage
 
 
 def _times(interaction: Interaction, kept: Timing) -> Times:

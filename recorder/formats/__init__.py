@@ -5,7 +5,7 @@ beside it, in a field of ours that other programs pass over (`beside`); what oth
 was on the wire (`foreign`), so that it takes the way of whatever is recorded.
 """
 
-from recorder.formats.foreign import Found
-from recorder.formats.sessions import Session
+from recorder.formats.exported_session import Session
+from recorder.formats.wire_exchange import Found
 
 __all__ = ["Found", "Session"]

@@ -17,13 +17,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from recorder import __version__
-from recorder.capture import Exchange
-from recorder.formats import beside, foreign
-from recorder.formats.foreign import Found
-from recorder.formats.places import Place, json_loads
-from recorder.formats.sessions import Session, clean, shown
+from recorder.formats import extension_field, wire_exchange
+from recorder.formats.exported_session import Session, clean, shown
+from recorder.formats.located_values import Place, json_loads
+from recorder.formats.wire_exchange import Found
 from recorder.model import INT64_MAX, Fields, Interaction, Request, Response
-from recorder.timing import Timing
+from recorder.replay.timing import Timing
+from recorder.wire.exchange import Exchange
 
 _OURS = "_recorder"
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -89,7 +89,7 @@ def _entry(interaction: Interaction, *, page: str, at: int, received: int) -> di
         "_resourceType": "fetch",
     }
     read = _interaction(Place(value=entry, name=""))
-    return {**entry, _OURS: beside.dumps(interaction, read)}
+    return {**entry, _OURS: extension_field.dumps(interaction, read)}
 
 
 def _request(request: Request) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def loads(data: bytes, name: str = "<har>", *, now: int = 0) -> Iterator[Found]:
         log.refuse("a HAR")
     for entry in log.at("entries").items():
         if entry.at(_OURS).is_mapping:
-            yield beside.loads(_interaction(entry), entry.at(_OURS))
+            yield extension_field.loads(_interaction(entry), entry.at(_OURS))
         elif _is_http(entry):
             yield _exchange(entry, now)
 
@@ -214,7 +214,7 @@ def _exchange(entry: Place, now: int) -> Exchange:
     asked, answered = entry.at("request"), entry.at("response")
     answer = None
     if answered.is_mapping and answered.at("status").integer() > 0:  # 0: blocked, or no answer had come
-        answer = foreign.Answer(
+        answer = wire_exchange.Answer(
             code=answered.at("status").integer(),
             reason=_told(answered.at("statusText")),
             http_version=_told(answered.at("httpVersion")),
@@ -222,7 +222,7 @@ def _exchange(entry: Place, now: int) -> Exchange:
             body=_body(answered.at("content")),
             decoded=True,
         )
-    return foreign.exchange(
+    return wire_exchange.exchange(
         method=asked.at("method").text(),
         url=asked.at("url").text(),
         http_version=_told(asked.at("httpVersion")),

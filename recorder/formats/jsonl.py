@@ -6,17 +6,16 @@ import base64
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from recorder import conversation
-from recorder.formats.sessions import Session, line, shown
+from recorder.formats.exported_session import Session, line, shown
+from recorder.llm import conversation, json_values
 from recorder.model import Fields
-from recorder.report import data
 
 
 def dumps(sessions: Iterable[Session]) -> Iterator[str]:
     for session in sessions:
         for number, interaction in enumerate(session.interactions):
             request, response = interaction.request, interaction.response
-            told = data.turn(conversation.read(interaction, number))
+            told = json_values.turn(conversation.read(interaction, number))
             usage = told.pop("usage")
             for name in ("id", "method", "url", "status", "duration_ns"):  # these stand with the messages of HTTP
                 del told[name]

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from recorder import conversation
-from recorder.conversation import Turn
 from recorder.errors import RecorderError
-from recorder.formats.sessions import Session, clean, shown
+from recorder.formats.exported_session import Session, clean, shown
+from recorder.llm import conversation
+from recorder.llm.conversation import Turn
 from recorder.model import Fields
 
 _GROUP_BYTES = 16 * 2**20  # of bodies; a reader takes a group at once

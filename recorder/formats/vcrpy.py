@@ -10,13 +10,13 @@ import binascii
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from recorder.capture import Exchange
-from recorder.cassette import plain
-from recorder.formats import beside, foreign
-from recorder.formats.foreign import Found
-from recorder.formats.places import Place, json_loads
-from recorder.formats.sessions import shown
+from recorder.cassette import plain_yaml
+from recorder.formats import extension_field, wire_exchange
+from recorder.formats.exported_session import shown
+from recorder.formats.located_values import Place, json_loads
+from recorder.formats.wire_exchange import Found
 from recorder.model import Fields, Interaction, Request, Response
+from recorder.wire.exchange import Exchange
 
 _OURS = "recorder"
 
@@ -27,7 +27,7 @@ def dumps(interactions: Iterable[Interaction]) -> Iterator[str]:
     """In pieces, one for each interaction."""
     some = False
     for interaction in interactions:
-        yield ("" if some else "interactions:\n") + plain.dumps([_written(interaction)])
+        yield ("" if some else "interactions:\n") + plain_yaml.dumps([_written(interaction)])
         some = True
     yield ("" if some else "interactions: []\n") + "version: 1\n"
 
@@ -49,7 +49,7 @@ def _written(interaction: Interaction) -> dict[str, Any]:
         },
     }
     read = _interaction(Place(value=told, name=""))
-    return {**told, _OURS: beside.dumps(interaction, read)}
+    return {**told, _OURS: extension_field.dumps(interaction, read)}
 
 
 def _text_or_bytes(body: bytes) -> str | bytes:
@@ -69,14 +69,14 @@ def _headers(fields: Fields) -> dict[str, list[str]]:
 def loads(data: bytes, name: str = "<vcrpy>", *, now: int = 0) -> Iterator[Found]:
     """What the file holds, in its order. vcrpy does not say when: `now` stands for it. CassetteError."""
     is_json = data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-    file = json_loads(data, name) if is_json else Place(value=plain.loads(data, name), name=name)
+    file = json_loads(data, name) if is_json else Place(value=plain_yaml.loads(data, name), name=name)
     if not file.is_mapping or not isinstance(file.at("interactions").value, list):
         file.refuse("a cassette of vcrpy's (version: 1, and interactions)")
     for each in file.at("interactions").items():
         if "url" in each.at("request").mapping():
             each.refuse("a cassette of vcrpy's", "one of go-vcr's, which needs no import")
         ours = each.at(_OURS)
-        yield beside.loads(_interaction(each), ours) if ours.is_mapping else _exchange(each, now)
+        yield extension_field.loads(_interaction(each), ours) if ours.is_mapping else _exchange(each, now)
 
 
 def _interaction(each: Place) -> Interaction:
@@ -105,13 +105,13 @@ def _interaction(each: Place) -> Interaction:
 
 def _exchange(each: Place, now: int) -> Exchange:
     asked, answered = each.at("request"), each.at("response")
-    return foreign.exchange(
+    return wire_exchange.exchange(
         method=asked.at("method").text(),
         url=asked.at("uri").text(),
         http_version="",
         headers=_pairs(asked),
         body=_body(asked.at("body")),
-        answer=foreign.Answer(
+        answer=wire_exchange.Answer(
             code=_code(answered),
             reason=_message(answered),
             http_version=_text(answered.at("http_version")),

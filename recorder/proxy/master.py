@@ -17,15 +17,15 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from recorder.errors import ProxyError
-from recorder.proxy import trust
-from recorder.proxy.doors import LOOPBACK, Doors, door_error, with_ports
-from recorder.proxy.hints import TrustHints
-from recorder.proxy.mitmproxy_parts import Master, core, disable_h2c, next_layer, proxyserver, tlsconfig
-from recorder.proxy.record import RecordAddon
-from recorder.recording import Recorded, Summary
-from recorder.recordings import Recordings
-from recorder.replaying import Answer
-from recorder.settings import Settings
+from recorder.proxy import certificates
+from recorder.proxy.addon import RecordAddon
+from recorder.proxy.ca_hint import TrustHints
+from recorder.proxy.listeners import LOOPBACK, Doors, door_error, with_ports
+from recorder.proxy.patches.lean_imports import Master, core, disable_h2c, next_layer, proxyserver, tlsconfig
+from recorder.session.playback import Answer
+from recorder.session.recording import Recorded, Summary
+from recorder.session.session_table import Recordings
+from recorder.session.settings import Settings
 
 
 class Proxy:
@@ -64,7 +64,9 @@ class Proxy:
         # It logs why a door could not be opened, which `door_error` tells in our own words.
         logging.getLogger(proxyserver.__name__).setLevel(logging.CRITICAL)
         settings = with_ports(self._settings)
-        kept = trust.prepare(settings.certs, upstream_ca=settings.upstream_ca, roots=trust.roots(os.environ))
+        kept = certificates.prepare(
+            settings.certs, upstream_ca=settings.upstream_ca, roots=certificates.roots(os.environ)
+        )
         master = self._master = Master(Options())
         doors = Doors(port=settings.port, base_url_port=settings.base_url_port, bundle=kept.bundle)
         server = proxyserver.Proxyserver()
@@ -147,7 +149,7 @@ def _keep_to_tcp(modes: list[str]) -> None:
             mode.transport_protocol = "tcp"
 
 
-def _options(settings: Settings, kept: trust.Trust) -> dict[str, Any]:
+def _options(settings: Settings, kept: certificates.Trust) -> dict[str, Any]:
     chosen: dict[str, Any] = {
         "mode": _modes(settings),
         "confdir": str(kept.folder),

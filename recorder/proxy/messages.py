@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recorder.capture import Exchange
-from recorder.settings import Settings
+from recorder.session.settings import Settings
+from recorder.wire.exchange import Exchange
 
 # The recorder tells a worker
 

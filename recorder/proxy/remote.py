@@ -12,16 +12,16 @@ from typing import Any
 
 from mitmproxy import http
 
-from recorder.capture import Exchange
 from recorder.errors import RecorderError
-from recorder.proxy import wire
+from recorder.proxy import flow_values
+from recorder.proxy.addon import RecordAddon, _Session
 from recorder.proxy.link import Link
 from recorder.proxy.messages import Ask, Ending, Failed, Finish, Join, Left, Note, Record
-from recorder.proxy.record import RecordAddon, _Session
-from recorder.proxy.writing import Sink
-from recorder.recording import Recorded, Summary
-from recorder.recordings import Started
-from recorder.settings import Mode
+from recorder.proxy.write_queue import Sink
+from recorder.session.recording import Recorded, Summary
+from recorder.session.session_table import Started
+from recorder.session.settings import Mode
+from recorder.wire.exchange import Exchange
 
 
 class RemoteWriting:
@@ -106,7 +106,7 @@ class RemoteAddon(RecordAddon):
         if method in ("GET", "PUT", "DELETE") and not self._amiss(self._sessions.get(name)):
             standing: Summary | None = await self._link.call(Ask(session=name))
             if standing is not None and method != "DELETE":
-                return wire.json_answer(standing.as_json())
+                return flow_values.json_answer(standing.as_json())
             if standing is not None:  # were it ended in between, it would be started for nothing, and be ended again
                 await self._start(name)
         return await super()._control(name, method, mode)

@@ -16,10 +16,10 @@ from urllib.parse import unquote
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from recorder.control import SESSION_HEADER
 from recorder.errors import UsageError
-from recorder.session import check_name
-from recorder.settings import Host, parse_host
+from recorder.session.control_client import SESSION_HEADER
+from recorder.session.settings import Host, parse_host
+from recorder.storage.session_paths import check_name
 
 _USER_HEADER = "Proxy-Authorization"
 _NO_TEXT = "surrogateescape"  # what is no UTF-8 is not to become a name, or no name: `check_name` refuses it

@@ -21,8 +21,8 @@ from mitmproxy.proxy.layers.http import HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import RequestProtocolError, ResponseData, ResponseProtocolError
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
-from recorder.capture import Capture
-from recorder.sse import TerminalWatch
+from recorder.wire.event_stream import TerminalWatch
+from recorder.wire.exchange import Capture
 
 LONGEST_HOLD = 0.25  # seconds; servers end a stream in the same moment as they say that it is over
 

@@ -24,15 +24,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from recorder.errors import ProxyError, RecorderError
-from recorder.proxy.doors import Doors, listen
 from recorder.proxy.giving import Giving, Taker
 from recorder.proxy.link import Link
+from recorder.proxy.listeners import Doors, listen
 from recorder.proxy.messages import Ask, End, Ending, Failed, Finish, Join, Left, Note, Ready, Record, Serve, Stop
-from recorder.proxy.writing import Threads, Writing
-from recorder.recording import Recorded, Summary
-from recorder.recordings import Recordings
-from recorder.replaying import Answer
-from recorder.settings import Settings
+from recorder.proxy.write_queue import Threads, Writing
+from recorder.session.playback import Answer
+from recorder.session.recording import Recorded, Summary
+from recorder.session.session_table import Recordings
+from recorder.session.settings import Settings
 
 logger = logging.getLogger(__name__)
 

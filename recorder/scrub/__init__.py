@@ -1,6 +1,6 @@
 """Keeps secrets off the disk: what is learned, how keys look, and the one way to a `CleanInteraction`."""
 
-from recorder.scrub.learned import (
+from recorder.scrub.known_values import (
     Credential,
     environment_credentials,
     is_credential_name,

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recorder import jsonpath
 from recorder.errors import UsageError
-from recorder.scrub import jsontext
 from recorder.scrub.placeholder import is_kind
 from recorder.scrub.search import Expression
+from recorder.wire import json_paths, json_spans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +42,17 @@ class Rule:
 
         return Expression(name=self.name, spans=spans)
 
-    def spans(self, body: bytes) -> Iterator[jsontext.Value]:
+    def spans(self, body: bytes) -> Iterator[json_spans.Value]:
         """The values of a JSON body that the path leads to; none if the body is no JSON."""
         if not self.json_path:
             return
         steps = _steps(self.name, self.json_path)
         try:
-            found = jsontext.values(body)
-        except jsontext.NotJsonError:
+            found = json_spans.values(body)
+        except json_spans.NotJsonError:
             return
         for value in found:
-            if value.start < value.end and jsonpath.leads(steps, value.path):
+            if value.start < value.end and json_paths.leads(steps, value.path):
                 yield value
 
 
@@ -64,8 +63,8 @@ def _compiled(name: str, expression: str) -> re.Pattern[bytes]:
         raise UsageError(f"scrub rule {name}: expected a regular expression, found one that fails: {error}") from error
 
 
-def _steps(name: str, path: str) -> tuple[jsonpath.Step, ...]:
+def _steps(name: str, path: str) -> tuple[json_paths.Step, ...]:
     try:
-        return jsonpath.parse(path)
+        return json_paths.parse(path)
     except UsageError as error:
         raise UsageError(f"scrub rule {name}: {error}") from error

@@ -15,16 +15,17 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import final
 
-from recorder.capture import Exchange
 from recorder.errors import BodyError, SecretError
 from recorder.model import Fields, Interaction, Request, Response
-from recorder.scrub import awsframes, learned, packed, streams, wide
-from recorder.scrub.learned import Credential, Learned, is_credential_name
+from recorder.scrub import compressed, known_values, streams, utf16
+from recorder.scrub.known_values import Credential, Learned, is_credential_name
 from recorder.scrub.patterns import GENERIC
 from recorder.scrub.placeholder import PLACEHOLDER, placeholder
 from recorder.scrub.rules import Rule
 from recorder.scrub.search import PIECE, Finder, Hit, percent_encoded, replaced
 from recorder.scrub.streams import Column
+from recorder.wire import aws_event_stream
+from recorder.wire.exchange import Exchange
 
 REQUEST_HEADERS = frozenset(("accept", "content-type", "user-agent"))
 RESPONSE_HEADERS = frozenset(("content-type",))
@@ -99,7 +100,7 @@ class Scrubber:
 
     def learn(self, exchange: Exchange) -> tuple[str, ...]:
         """Learn what both sides sent as credentials; the places of those too short or common to be searched for."""
-        return self.learn_all(learned.credentials(exchange))
+        return self.learn_all(known_values.credentials(exchange))
 
     def learn_all(self, credentials: Iterable[Credential]) -> tuple[str, ...]:
         """The same for `request_credentials`, `environment_credentials` and `recorded_credentials`."""
@@ -325,10 +326,10 @@ class Scrubber:
         """The values of credential-like parameters replaced, in a query or a form."""
 
         def value(match: re.Match[bytes]) -> bytes:
-            name = learned.unquoted(match[2]).decode("latin-1")
+            name = known_values.unquoted(match[2]).decode("latin-1")
             if not is_credential_name(name):
                 return match[0]
-            return match[1] + match[2] + b"=" + quote(self._whole(learned.unquoted(match[3])))
+            return match[1] + match[2] + b"=" + quote(self._whole(known_values.unquoted(match[3])))
 
         return _PAIR.sub(value, text)
 
@@ -343,16 +344,16 @@ class Readable:
 
 def readable(body: bytes, coding: str) -> Readable:
     """What is in a body that is compressed, in Amazon's frames, or in wide characters; `BodyError` if it is broken."""
-    unpacked = packed.unpack(body, coding)
+    unpacked = compressed.unpack(body, coding)
     if unpacked is not None:
         inner = readable(unpacked.plain, "")
         return Readable(plain=inner.plain, pack=lambda plain: unpacked.pack(inner.pack(plain)))
-    text = awsframes.as_text(body)
+    text = aws_event_stream.as_text(body)
     if text is not None:
-        return Readable(plain=text, pack=lambda plain: awsframes.from_text(body, plain))
-    charset = wide.charset(body)
+        return Readable(plain=text, pack=lambda plain: aws_event_stream.from_text(body, plain))
+    charset = utf16.charset(body)
     if charset:
-        return Readable(plain=wide.decode(body, charset), pack=lambda plain: wide.encode(plain, charset))
+        return Readable(plain=utf16.decode(body, charset), pack=lambda plain: utf16.encode(plain, charset))
     return Readable(plain=body, pack=lambda plain: plain)
 
 

@@ -18,11 +18,11 @@ from functools import cache, partial
 from urllib.parse import quote_from_bytes
 
 from recorder.errors import BodyError
-from recorder.scrub import packed, views, wide
-from recorder.scrub.condensed import Condensed, condense
-from recorder.scrub.learned import Learned
+from recorder.scrub import compressed, decoding, utf16
+from recorder.scrub.known_values import Learned
 from recorder.scrub.patterns import GENERIC, PATTERNS, Look, Pattern
 from recorder.scrub.placeholder import FEWEST_DIGITS, MOST_DIGITS, mask, placeholder
+from recorder.scrub.stream_digest import Condensed, condense
 from recorder.scrub.streams import is_stream, texts
 
 PIECE = 1 << 17
@@ -206,7 +206,7 @@ class Finder:
         learned = self._learned.kind(value)
         if learned is not None:
             return learned
-        rows = self._candidates(value, b" ".join(views.runs(value)))
+        rows = self._candidates(value, b" ".join(decoding.runs(value)))
         return next((hit.rule for hit in _row_hits(rows, value) if hit.end - hit.start == len(value)), "credential")
 
     def _hits(self, text: bytes, depth: int, rows: list[Pattern] | None = None) -> list[Hit]:
@@ -224,7 +224,7 @@ class Finder:
 
     def _piece(self, original: bytes, depth: int, rows: list[Pattern] | None) -> list[Hit]:
         text = mask(original)
-        found = views.runs(text)
+        found = decoding.runs(text)
         joined = b" ".join(found)
         rows = self._candidates(text, joined) if rows is None else rows
         hits = [*self._needles(text, joined), *_row_hits(rows, text), *self._matches(text)]
@@ -233,9 +233,9 @@ class Finder:
         hits += self._inside_runs(text, found, depth)
         hits += self._behind_escapes(text, rows, found, depth)
         if any(len(run) >= _LEAST_WRAPPED for run in found):
-            hits += self._behind(text, views.unwrap(text), depth)
-        for charset, view in wide.views(original):
-            encode = partial(wide.encode, name=charset)
+            hits += self._behind(text, decoding.unwrap(text), depth)
+        for charset, view in utf16.views(original):
+            encode = partial(utf16.encode, name=charset)
             hits += (
                 replace(hit, wraps=(*hit.wraps, Wrap(before=b"", behind=b"", encode=encode)))
                 for hit in self._behind(text, view, depth)
@@ -243,12 +243,12 @@ class Finder:
         return hits
 
     def _behind_escapes(self, text: bytes, rows: list[Pattern], found: Iterable[bytes], depth: int) -> Iterator[Hit]:
-        if not views.is_plain(text):
-            yield from self._behind(text, views.unescape(text), depth)
+        if not decoding.is_plain(text):
+            yield from self._behind(text, decoding.unescape(text), depth)
         elif rows or self._learned.has_blanks or self._expressions or any(len(run) >= _LEAST_WRAPPED for run in found):
             # Nothing that an anchor is made of is escaped here, only quotes and blanks: the rows are the same, and what
             # is to be gained is that the `n` of `\\n` is no part of a key.
-            yield from self._behind(text, views.unescape(text), depth, rows)
+            yield from self._behind(text, decoding.unescape(text), depth, rows)
 
     def _needles(self, text: bytes, joined: bytes) -> Iterator[Hit]:
         for needle in self._learned.candidates(joined):
@@ -277,7 +277,7 @@ class Finder:
                     yield Hit(start=start, end=end, rule=expression.name, secret=text[start:end])
 
     def _behind(
-        self, text: bytes, view: views.View | None, depth: int, rows: list[Pattern] | None = None
+        self, text: bytes, view: decoding.View | None, depth: int, rows: list[Pattern] | None = None
     ) -> Iterator[Hit]:
         if view is None:
             return
@@ -291,12 +291,16 @@ class Finder:
     def _inside_runs(self, text: bytes, found: dict[bytes, list[int]], depth: int) -> Iterator[Hit]:
         known = self._known_clean()
         unknown = {run: starts for run, starts in found.items() if run not in known.runs}
-        if len(unknown) >= _MANY and not views.may_be_packed(b" ".join(unknown)) and not views.may_have_text(unknown):
+        if (
+            len(unknown) >= _MANY
+            and not decoding.may_be_packed(b" ".join(unknown))
+            and not decoding.may_have_text(unknown)
+        ):
             unknown = {}
         tried = 0
         for run, starts in unknown.items():
             hits = self._inside(run, depth, binary=False)
-            if not hits and tried < _MOST_PACKED and views.may_be_packed(run):
+            if not hits and tried < _MOST_PACKED and decoding.may_be_packed(run):
                 tried += 1
                 hits = self._packed(run, depth)
             if not hits and len(run) <= _LONGEST_KNOWN:
@@ -306,22 +310,22 @@ class Finder:
         for probe in self._learned.probes:
             at = text.find(probe)
             while at >= 0:
-                start, end = views.run_around(text, at, at + len(probe))
+                start, end = decoding.run_around(text, at, at + len(probe))
                 yield from (_shifted(hit, start, text) for hit in self._inside(text[start:end], depth, binary=True))
                 at = text.find(probe, end)
 
     def _inside(self, run: bytes, depth: int, *, binary: bool) -> list[Hit]:
         return [
             _encoded(hit, decoded)
-            for decoded in views.decodings(run, binary=binary)
+            for decoded in decoding.decodings(run, binary=binary)
             for hit in self._decoded_hits(decoded.text, depth)
         ]
 
     def _packed(self, run: bytes, depth: int) -> list[Hit]:
         """Compressed and then base64 or hex: with a secret in it, all of it is one."""
-        for start, data in views.packed_parts(run):
+        for start, data in decoding.packed_parts(run):
             with suppress(BodyError):
-                found = packed.unpack(data, limit=_MOST_UNPACKED)
+                found = compressed.unpack(data, limit=_MOST_UNPACKED)
                 if found and (hits := self._hits(found.plain, depth + 1)):
                     return [replace(hits[0], start=start, end=len(run), wraps=())]
         return []
@@ -330,7 +334,7 @@ class Finder:
         """A key that is sought as a word of its own may stand behind letters that only shift it in its group of three,
         or that come from reading what was in front of the base64: so its row is tried with a NUL there too."""
         hits = self._hits(text, depth + 1)
-        joined = b" ".join(views.runs(text))
+        joined = b" ".join(decoding.runs(text))
         for sign, anchored in self._rows[Look.RUN].items():
             for anchor, rows in anchored.items() if sign in joined else ():
                 if anchor in joined:
@@ -413,7 +417,7 @@ def _row_hits(rows: Iterable[Pattern], text: bytes) -> Iterator[Hit]:
             yield Hit(start=start, end=end, rule=row.name, secret=text[start:end])
 
 
-def _encoded(hit: Hit, decoded: views.Decoded) -> Hit:
+def _encoded(hit: Hit, decoded: decoding.Decoded) -> Hit:
     """A hit in what a run says as one in the run. A document stays readable; a secret alone is replaced as it stands,
     since its placeholder in base64 would look like a secret again, to a person and to other scanners."""
     start, end = decoded.widen(hit.start, hit.end)

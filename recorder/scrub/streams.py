@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from recorder import sse
-from recorder.scrub import jsontext
+from recorder.wire import event_stream, json_spans
 
 _MARKS = frozenset(("index", "output_index", "content_index", "summary_index", "item_id", "type"))
 """What tells parallel texts of one stream apart, as siblings of the text or of something around it."""
@@ -182,7 +181,7 @@ def _documents(body: bytes) -> Iterator[_Document]:
             yield _Document(data=line, spans=((position, position + len(line)),))
             position += len(line) + 1
         return
-    for event in sse.events(body):
+    for event in event_stream.events(body):
         if event.spans:
             yield _Document(data=event.data, spans=event.spans)
 
@@ -190,8 +189,8 @@ def _documents(body: bytes) -> Iterator[_Document]:
 def _strings(document: _Document) -> Iterator[tuple[tuple[object, ...], int, int]]:
     """The path of each string, with the marks of what is around it, and where it stands in the document."""
     try:
-        found = jsontext.values(document.data)
-    except jsontext.NotJsonError as error:
+        found = json_spans.values(document.data)
+    except json_spans.NotJsonError as error:
         found = error.found
     if not found or document.data.lstrip()[:1] not in {b"{", b"[", b'"'}:
         yield ("data",), 0, len(document.data)
@@ -202,10 +201,10 @@ def _strings(document: _Document) -> Iterator[tuple[tuple[object, ...], int, int
 
 
 def marked(
-    data: bytes, found: list[jsontext.Value], *, skip: bool = False
-) -> list[tuple[tuple[object, ...], jsontext.Value]]:
+    data: bytes, found: list[json_spans.Value], *, skip: bool = False
+) -> list[tuple[tuple[object, ...], json_spans.Value]]:
     """Each value but the marks, with the marks around it in its path; `skip`: without the outermost array's places."""
-    marks: dict[jsontext.Path, list[tuple[str, bytes]]] = {}
+    marks: dict[json_spans.Path, list[tuple[str, bytes]]] = {}
     others = []
     for value in found:
         last = value.path[-1] if value.path else ""
@@ -217,7 +216,7 @@ def marked(
 
 
 def _marked(
-    path: jsontext.Path, marks: dict[jsontext.Path, list[tuple[str, bytes]]], *, skip: bool
+    path: json_spans.Path, marks: dict[json_spans.Path, list[tuple[str, bytes]]], *, skip: bool
 ) -> tuple[object, ...]:
     parts: list[object] = list(marks.get((), ()))
     for depth, part in enumerate(path, 1):

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from recorder.cli import ca as command
-from recorder.cli.stores import Machine, Store
-from recorder.proxy import trust
+from recorder.cli.trust_stores import Machine, Store
+from recorder.proxy import certificates
 from tests.cli.conftest import Call
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> trust.Trust:
+def made(tmp_path_factory: pytest.TempPathFactory) -> certificates.Trust:
     """A CA, which takes a third of a second."""
-    return trust.prepare(tmp_path_factory.mktemp("ca") / "certs")
+    return certificates.prepare(tmp_path_factory.mktemp("ca") / "certs")
 
 
 def test_the_ca_is_made_on_first_use_and_then_shown_again(call: Call, place: Path) -> None:
@@ -35,7 +35,7 @@ def test_the_ca_is_made_on_first_use_and_then_shown_again(call: Call, place: Pat
     assert 0o700 == folder.stat().st_mode & 0o777
 
 
-def test_the_fingerprint_is_the_one_that_browsers_show(call: Call, made: trust.Trust) -> None:
+def test_the_fingerprint_is_the_one_that_browsers_show(call: Call, made: certificates.Trust) -> None:
     shown = json.loads(call("ca", "--certs", str(made.folder), "--json").stdout)
     assert {"ca": str(made.ca), "bundle": str(made.bundle)} == {name: shown[name] for name in ("ca", "bundle")}
     assert re.fullmatch("(?:[0-9A-F]{2}:){31}[0-9A-F]{2}", shown["sha256"])
@@ -49,22 +49,22 @@ def test_the_fingerprint_is_the_one_that_browsers_show(call: Call, made: trust.T
         assert shown["sha256"] == printed.strip().partition("=")[2]
 
 
-def test_the_bundle_is_printed_alone_to_be_used_in_a_shell(call: Call, made: trust.Trust) -> None:
+def test_the_bundle_is_printed_alone_to_be_used_in_a_shell(call: Call, made: certificates.Trust) -> None:
     outcome = call("ca", "--certs", str(made.folder), "--bundle")
     assert (0, f"{made.bundle}\n") == (outcome.status, outcome.stdout)
     assert b"BEGIN CERTIFICATE" in made.bundle.read_bytes()
 
 
 def test_the_bundle_has_the_roots_that_the_users_own_variables_name(
-    call: Call, made: trust.Trust, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, made: certificates.Trust, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    company = trust.prepare(tmp_path / "company").ca
+    company = certificates.prepare(tmp_path / "company").ca
     monkeypatch.setenv("SSL_CERT_FILE", str(company))
     call("ca", "--certs", str(made.folder), "--bundle")
-    assert ssl.PEM_cert_to_DER_cert(company.read_text()) in certificates(made.bundle)
+    assert ssl.PEM_cert_to_DER_cert(company.read_text()) in certificates_in(made.bundle)
 
 
-def certificates(path: Path) -> list[bytes]:
+def certificates_in(path: Path) -> list[bytes]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cafile=path)
     return context.get_ca_certs(binary_form=True)
@@ -102,7 +102,7 @@ def store(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("answer", ["n\n", "\n"])
 def test_nothing_is_installed_unless_the_user_agrees(
-    call: Call, made: trust.Trust, store: Path, answer: str, monkeypatch: pytest.MonkeyPatch
+    call: Call, made: certificates.Trust, store: Path, answer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _prompt: answer.strip())
     outcome = call("ca", "--certs", str(made.folder), "--install")
@@ -111,7 +111,9 @@ def test_nothing_is_installed_unless_the_user_agrees(
     assert [] == os.listdir(store)  # noqa: PTH208 - names are all that is asked for
 
 
-def test_what_is_installed_is_the_ca_and_how_to_remove_it_is_told(call: Call, made: trust.Trust, store: Path) -> None:
+def test_what_is_installed_is_the_ca_and_how_to_remove_it_is_told(
+    call: Call, made: certificates.Trust, store: Path
+) -> None:
     outcome = call("ca", "--certs", str(made.folder), "--install", "--yes")
     assert (0, "") == (outcome.status, outcome.stderr)
     assert made.ca.read_bytes() == (store / "ours.crt").read_bytes()
@@ -126,7 +128,7 @@ def test_what_is_installed_is_the_ca_and_how_to_remove_it_is_told(call: Call, ma
     ],
 )
 def test_a_command_that_fails_is_named(
-    call: Call, made: trust.Trust, monkeypatch: pytest.MonkeyPatch, add: str, words: str
+    call: Call, made: certificates.Trust, monkeypatch: pytest.MonkeyPatch, add: str, words: str
 ) -> None:
     failing = Store(name="the store", add=((add,),), remove=())
     monkeypatch.setattr(command, "stores", lambda _machine, _ca: [failing])
@@ -135,7 +137,7 @@ def test_a_command_that_fails_is_named(
 
 
 def test_a_machine_without_a_store_that_is_known_is_told(
-    call: Call, made: trust.Trust, monkeypatch: pytest.MonkeyPatch
+    call: Call, made: certificates.Trust, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "stores", lambda _machine, _ca: [])
     outcome = call("ca", "--certs", str(made.folder), "--install", "--yes")

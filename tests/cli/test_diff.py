@@ -14,7 +14,7 @@ import pytest
 from recorder.cassette import CHARM, GO_VCR, Cassette, Layout, dumps
 from tests.cli.conftest import Call
 from tests.conftest import ROOT, missing
-from tests.conversation.making import interaction
+from tests.llm.conversation.making import interaction
 
 
 def cassette(*answers: str, layout: Layout = GO_VCR) -> bytes:

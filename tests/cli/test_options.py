@@ -12,7 +12,6 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from recorder import config
 from recorder.cassette import CHARM, SEED
 from recorder.cli import options
 from recorder.cli import recorder as group
@@ -25,12 +24,13 @@ from recorder.cli.options import (
     settings_from,
 )
 from recorder.errors import UsageError
-from recorder.faults import parse_fault
-from recorder.match import DEFAULT, parse_criteria
-from recorder.pacing import INSTANT, Pace
-from recorder.playback import Reuse
-from recorder.playing import OnMiss, Playing
-from recorder.settings import ConnectTo, Host, Mode, Settings
+from recorder.replay.cadence import INSTANT, Pace
+from recorder.replay.faults import parse_fault
+from recorder.replay.matching import DEFAULT, parse_criteria
+from recorder.replay.policy import OnMiss, Playing
+from recorder.replay.tape import Reuse
+from recorder.session import settings_file
+from recorder.session.settings import ConnectTo, Host, Mode, Settings
 
 _seen: list[Settings] = []
 _demanded: list[tuple[Path | None, bool]] = []
@@ -184,7 +184,7 @@ CASES = {
 
 def test_no_option_is_left_out() -> None:
     flags = {"base-url", "detach", "allow-opaque", "timing", "strict", "receipt"}
-    assert set(config.KEYS) - flags == set(CASES)
+    assert set(settings_file.KEYS) - flags == set(CASES)
 
 
 @pytest.mark.parametrize("key", CASES)
@@ -335,7 +335,7 @@ def test_every_setting_of_every_command_has_its_variable_and_its_key() -> None:
         for parameter in command.params
         if parameter.envvar
     }
-    assert {f"RECORDER_{key.replace('-', '_').upper()}" for key in config.KEYS} == set(ours)
+    assert {f"RECORDER_{key.replace('-', '_').upper()}" for key in settings_file.KEYS} == set(ours)
 
 
 def test_a_checkout_keeps_its_ca_and_an_installation_the_users_folder(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from recorder import timing
 from recorder.cassette import GO_VCR, Cassette, dumps
+from recorder.replay import timing
 from tests.cli.conftest import Call
-from tests.report.page import pages
+from tests.views.html import pages
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from recorder import environment
 from recorder.cli.sessions import table
-from recorder.session import Ended, Registration, Running
+from recorder.session import environment
+from recorder.session.registry import Ended, Registration, Running
 from tests.cli.conftest import Call
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from recorder import sse, timing
 from recorder.cassette import GO_VCR, Cassette, dumps, loads
-from recorder.timing import Timing
+from recorder.replay import timing
+from recorder.replay.timing import Timing
+from recorder.wire import event_stream
 from tests.cli.conftest import Call
 from tests.conftest import ROOT
-from tests.conversation.making import STREAM, events, interaction
+from tests.llm.conversation.making import STREAM, events, interaction
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "Hello\x1b[2J"}]}
 STREAMED = b": ping\n\n" + events(
@@ -83,7 +84,7 @@ def test_the_events_are_shown_one_by_one(call: Call) -> None:
 
 def test_events_and_stats_have_times_where_those_of_the_chunks_were_kept(call: Call, chat: Path) -> None:
     streamed = loads(chat.read_bytes()).interactions[0]
-    ends = [event.end for event in sse.events(STREAMED)]
+    ends = [event.end for event in event_stream.events(STREAMED)]
     sizes = [ends[0] + 5, ends[1] - ends[0] - 5, len(STREAMED) - ends[1]]  # the second event comes in two pieces
     chunks = tuple(zip((20_000_000, 30_000_000, 50_000_000), sizes, strict=True))
     kept = timing.dumps(streamed, Timing(headers=20_000_000, chunks=chunks))

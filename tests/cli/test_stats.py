@@ -9,7 +9,7 @@ import pytest
 
 from recorder.cassette import GO_VCR, Cassette, dumps
 from tests.cli.conftest import Call
-from tests.conversation.making import interaction
+from tests.llm.conversation.making import interaction
 
 USAGE = {
     "prompt_tokens": 1000,

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from recorder.session import INCOMPLETE_SUFFIX, cassette_path
-from recorder.upstream import Served, Upstream, start
+from recorder.simulator import Served, Upstream, start
+from recorder.storage.session_paths import INCOMPLETE_SUFFIX, cassette_path
 from tests.clients import table
 from tests.clients.answers import Said
 from tests.clients.clients import BASE_URL, CLIENTS, DOORS, PROXY, Client

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.upstream import start
+from recorder.simulator import start
 from tests.clients.clients import BASE_URL, CLIENTS, DOORS, Client
 from tests.clients.test_clients import Section, Way, bodies, run, written
 from tests.e2e.processes import PATIENCE, launching

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.upstream import Upstream
+from recorder.simulator import Upstream
 from tests.crash.nursery import ForkingLauncher, Nursery, forking
 
 

@@ -11,7 +11,12 @@ from tests.crash.load import Ask, Noted, ask_all, load, missing_or_different, st
 from tests.crash.nursery import ForkingLauncher
 from tests.e2e.processes import ROOT, RecorderProcess
 
-FILES = ["recorder/proxy/record.py", "recorder/proxy/tee.py", "recorder/proxy/wire.py", "recorder/recording.py"]
+FILES = [
+    "recorder/proxy/addon.py",
+    "recorder/proxy/tee.py",
+    "recorder/proxy/flow_values.py",
+    "recorder/session/recording.py",
+]
 
 # Where the catching itself is done, inside mitmproxy's own layer, or where a recorder of ours has nothing left to do:
 # lines at which no exception can come up.

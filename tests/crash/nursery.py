@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recorder.upstream import Upstream
+from recorder.simulator import Upstream
 from tests.e2e.processes import PATIENCE, ROOT, Launcher, Process
 
 Fault = Mapping[str, Any]

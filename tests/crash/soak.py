@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from recorder.upstream import Upstream, start
+from recorder.simulator import Upstream, start
 from tests.crash.kills import Killing
 from tests.crash.lines import fail_at, lines_that_run
 from tests.crash.load import DOORS, Ask, Noted, ask_all, burst, load, missing_or_different, session_of

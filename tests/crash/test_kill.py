@@ -16,7 +16,7 @@ import pytest
 
 from recorder import cassette
 from recorder.errors import LockedError
-from recorder.store import Store
+from recorder.storage.store import Store
 
 NOW = 1_700_000_000_000_000_000
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ import os, sys
 from pathlib import Path
 from recorder.model import Interaction, Request, Response
 from recorder.scrub import Scrubber
-from recorder.store import Store
+from recorder.storage.store import Store
 
 path, number = Path(sys.argv[1]), int(sys.argv[2])
 sizes = [int(size) for size in sys.argv[3].split(",") if size]

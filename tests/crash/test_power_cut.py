@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
-import recorder.store
+import recorder.storage.store
 from recorder import cassette
 from recorder.errors import CassetteError
 from recorder.model import Interaction, Request, Response
 from recorder.scrub import CleanInteraction, Scrubber
-from recorder.store import Store
+from recorder.storage.store import Store
 
 NOW = 1_700_000_000_000_000_000
 SCRUBBER = Scrubber(salt=bytes(16))
@@ -187,7 +187,7 @@ class Disk:
 def _line_of_the_store() -> int:
     """Where the store asks for this sync, seen from outside of its two sync functions."""
     frame = sys._getframe()
-    while frame.f_code.co_filename != recorder.store.__file__ or frame.f_code.co_name.startswith("_sync"):
+    while frame.f_code.co_filename != recorder.storage.store.__file__ or frame.f_code.co_name.startswith("_sync"):
         assert frame.f_back is not None
         frame = frame.f_back
     return frame.f_lineno
@@ -312,7 +312,7 @@ def play(scene: Callable[[Disk], None], root: Path, monkeypatch: pytest.MonkeyPa
     root.mkdir()
     disk = Disk(root, without=without)
     with monkeypatch.context() as patch:
-        patch.setattr("recorder.store.os", disk)
+        patch.setattr("recorder.storage.store.os", disk)
         scene(disk)
     return disk
 
@@ -330,7 +330,7 @@ def test_taking_out_any_sync_loses_something_in_some_power_cut(tmp_path: Path, m
     lines: set[int] = set()
     for scene in SCENES:
         lines |= play(scene, tmp_path / scene.__name__, monkeypatch).sync_lines
-    source = Path(recorder.store.__file__).read_text().splitlines()
+    source = Path(recorder.storage.store.__file__).read_text().splitlines()
     assert lines == {
         number
         for number, line in enumerate(source, 1)

@@ -14,9 +14,10 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
-from recorder import environment, session
-from recorder.session import Running
-from recorder.upstream import Upstream
+from recorder.session import environment, registry
+from recorder.session.registry import Running
+from recorder.simulator import Upstream
+from recorder.storage import session_paths
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0  # seconds; a start takes about one, on a busy machine a few
@@ -99,7 +100,7 @@ class RecorderProcess:
 
     @property
     def incomplete(self) -> Path:
-        return self.cassette.with_suffix(session.INCOMPLETE_SUFFIX)
+        return self.cassette.with_suffix(session_paths.INCOMPLETE_SUFFIX)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -193,7 +194,7 @@ class Launcher:
     def _await(self, process: Process, stderr: Path) -> Running:
         deadline = time.monotonic() + PATIENCE
         while process.poll() is None and time.monotonic() < deadline:
-            for entry in session.running(self.state):
+            for entry in registry.running(self.state):
                 if entry.pid == process.pid:
                     return entry
             time.sleep(0.02)

@@ -19,9 +19,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from recorder import environment, session
-from recorder.session import Ended
-from recorder.store import Store
+from recorder.session import environment, registry
+from recorder.session.registry import Ended
+from recorder.storage.store import Store
 from tests.e2e.processes import Launcher, RecorderProcess, clean_environment, is_alive, launching, wait_for
 
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
@@ -108,7 +108,7 @@ def test_a_recorder_that_nobody_reads_goes_on(start_recorder: Launcher) -> None:
         assert process.stderr
         assert process.stdout.readline().startswith(b"Recording ")
         process.stdout.close()
-        (entry,) = session.running(start_recorder.state)
+        (entry,) = registry.running(start_recorder.state)
         with httpx.Client(trust_env=False, headers={"Authorization": f"Bearer {KEY}"}) as client:
             for _ in range(2):
                 url = environment.base_url(port=entry.base_url_port, host=entry.host)
@@ -138,7 +138,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(start_recorder: Launcher) -> N
             assert (1, "") == (outcome.returncode, outcome.stdout)
             line = f"recorder: expected port {port} to be free, found it taken; choose another (0 picks a free one)\n"
             assert line == outcome.stderr
-    assert [] == session.running(start_recorder.state)
+    assert [] == registry.running(start_recorder.state)
     assert [] == [path for path in start_recorder.cassettes.rglob("*") if path.is_file()]
 
 
@@ -198,7 +198,7 @@ def test_a_detached_recorder_is_started_asked_about_and_stopped(start_recorder: 
     (start_recorder.folder / "recorder" / "__init__.py").write_text("raise SystemExit('not this one')\n")
     started = start_recorder.command("start", "-s", "back/ground", *start_recorder.options, "--detach")
     assert (0, "") == (started.returncode, started.stderr)
-    (entry,) = session.running(start_recorder.state)
+    (entry,) = registry.running(start_recorder.state)
     path = start_recorder.cassettes / "back/ground.yaml"
     told = started.stdout.splitlines()
     assert f"Recording openrouter.ai to {path} in the background (pid {entry.pid})" == told[0]
@@ -233,7 +233,7 @@ def test_stop_is_over_when_ports_and_cassette_are_free(start_recorder: Launcher)
     recorder = start_recorder()
     ask(recorder)
     with socket.create_connection(("127.0.0.1", recorder.base_url_port)):  # a client that stays holds nothing up
-        ended = session.stop(recorder.running, start_recorder.state, timeout=30)
+        ended = registry.stop(recorder.running, start_recorder.state, timeout=30)
         assert Ended(status=0, said=f"{recorder.cassette}: 1 interaction") == ended
         for port in (recorder.port, recorder.base_url_port):
             with socket.create_server(("127.0.0.1", port)):
@@ -396,7 +396,7 @@ with urllib.request.urlopen(request) as response:
     assert recorded.startswith(f"#0  GET  {MODELS}  200  ")
     assert "cassettes/run.yaml: 1 interaction" == summary
     assert 1 == (start_recorder.cassettes / "run.yaml").read_text(encoding="utf-8").count(f"url: {MODELS}\n")
-    assert [] == session.running(start_recorder.state)
+    assert [] == registry.running(start_recorder.state)
 
 
 def test_the_command_keeps_its_own_input_output_and_status(start_recorder: Launcher) -> None:
@@ -442,7 +442,7 @@ def test_a_command_that_cannot_be_run_is_told_in_one_line(start_recorder: Launch
     assert [f"{NOTHING.strip()}", "recorder: expected a command to run, found './odd': Exec format error"] == (
         said.splitlines()
     )
-    assert [] == session.running(start_recorder.state)
+    assert [] == registry.running(start_recorder.state)
 
 
 def test_signals_are_passed_on_to_the_command(start_recorder: Launcher) -> None:
@@ -482,7 +482,7 @@ def test_a_session_that_fails_fails_the_run(start_recorder: Launcher) -> None:
     assert 1 == len(said.splitlines())
 
 
-@pytest.mark.parametrize("seen", ["click.core", "recorder.settings", "mitmproxy.http"])
+@pytest.mark.parametrize("seen", ["click.core", "recorder.session.settings", "mitmproxy.http"])
 def test_ctrl_c_while_it_loads_is_no_traceback(start_recorder: Launcher, seen: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "recorder", "start", "-s", "early", *start_recorder.options],

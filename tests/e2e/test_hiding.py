@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from recorder.cassette import GO_VCR, Cassette, dumps
-from recorder.encoding import decode
 from recorder.model import Fields, Interaction, Request, Response
+from recorder.wire.content_coding import decode
 from tests.e2e.cassettes import interactions
 from tests.e2e.hiding.canned import Canned, Reply, serving
 from tests.e2e.hiding.cases import HOST, REFUSED, Case, converse, files_below, replies, table, whole, wider

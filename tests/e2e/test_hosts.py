@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.upstream import Upstream, start
+from recorder.simulator import Upstream, start
 from tests.e2e.cassettes import interactions
 from tests.e2e.processes import Launcher, RecorderProcess, clean_environment, launching
 from tests.e2e.sockets import KEY, WAYS, Answer, Http1, dialled, tunnelled

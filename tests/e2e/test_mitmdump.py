@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from recorder.upstream import Upstream, start
+from recorder.simulator import Upstream, start
 from tests.e2e.cassettes import interactions
 from tests.e2e.processes import PATIENCE, ROOT, clean_environment, wait_for
 from tests.e2e.sockets import KEY, Http1, Http2, dialled, tunnelled

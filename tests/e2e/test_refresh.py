@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from recorder import cassette
-from recorder.upstream import Upstream
+from recorder.simulator import Upstream
 from tests.e2e.processes import Launcher
 from tests.e2e.sockets import KEY
 from tests.e2e.test_replay import exchange, said, write

@@ -24,20 +24,10 @@ import pytest
 from recorder import cassette
 from recorder.cassette import Cassette
 from recorder.model import Fields, Interaction, Request, Response
-from recorder.upstream import Upstream
+from recorder.simulator import Upstream
 from tests.e2e.cassettes import interactions
 from tests.e2e.processes import Launcher, RecorderProcess, launching
-from tests.e2e.sockets import (
-    KEY,
-    Answer,
-    Http1,
-    Way,
-    connect,
-    dialled,
-    proxy_http1,
-    proxy_http2,
-    through_each_way,
-)
+from tests.e2e.sockets import KEY, Answer, Http1, Way, connect, dialled, proxy_http1, proxy_http2, through_each_way
 
 CHAT = "/api/v1/chat/completions"
 HEADERS = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}

@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from recorder.cassette import loads
-from recorder.store import Store
-from recorder.upstream import Upstream, start
+from recorder.simulator import Upstream, start
+from recorder.storage.store import Store
 from tests.e2e.cassettes import interactions
 from tests.e2e.processes import Launcher, RecorderProcess, launching, wait_for
 from tests.e2e.sockets import KEY

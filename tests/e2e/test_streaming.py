@@ -10,7 +10,7 @@ from itertools import accumulate
 
 import pytest
 
-from recorder.upstream import Served, Upstream, start
+from recorder.simulator import Served, Upstream, start
 from tests.e2e.cassettes import asked, interactions
 from tests.e2e.processes import Launcher, RecorderProcess, wait_for
 from tests.e2e.sockets import KEY, WAYS, Answer, Http1, Way, dialled, fresh, proxy_http1, proxy_http2, through_each_way

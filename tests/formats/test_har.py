@@ -12,12 +12,13 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 
-from recorder import cassette, gohttp
-from recorder.capture import Exchange
+from recorder import cassette
+from recorder.cassette import go_http
 from recorder.errors import CassetteError
 from recorder.formats import Session, har
 from recorder.model import INT64_MAX, INT64_MIN, Interaction
-from recorder.timing import Timing
+from recorder.replay.timing import Timing
+from recorder.wire.exchange import Exchange
 from tests.cassette.strategies import for_interactions, interactions, plain_interaction
 from tests.formats.har_schema import HAR
 
@@ -153,7 +154,7 @@ def test_what_a_browser_wrote_is_what_go_vcr_would_have_recorded() -> None:
     (found,) = exchanges(entry())
     assert 1_758_708_000_500_000_000 == found.began
     assert (1_234_500_000, 1_500_500_000) == (found.duration, found.ended)
-    seen = gohttp.interaction(found)
+    seen = go_http.interaction(found)
     assert ("POST", URL, "openrouter.ai") == (seen.request.method, seen.request.url, seen.request.host)
     assert (b'{"model":"x"}', 13) == (seen.request.body, seen.request.content_length)
     assert {"a": ("1",), "b": (" x",)} == dict(seen.request.form)
@@ -172,7 +173,7 @@ def test_a_body_that_was_not_kept_is_an_incomplete_exchange() -> None:
 def test_an_answer_without_a_body_is_whole() -> None:
     (found,) = exchanges(entry(response__content={"size": 0, "mimeType": "x-unknown"}, response__status=204))
     assert found.broken is None
-    assert b"" == gohttp.interaction(found).response.body
+    assert b"" == go_http.interaction(found).response.body
 
 
 def test_a_request_that_was_not_answered_has_no_response() -> None:
@@ -213,7 +214,7 @@ def test_an_entry_without_a_time_has_the_import_s(date: Any) -> None:
 )  # fmt: skip
 def test_versions_have_many_spellings(version: str, expected: str) -> None:
     (found,) = exchanges(entry(response__httpVersion=version))
-    assert expected == gohttp.interaction(found).response.proto
+    assert expected == go_http.interaction(found).response.proto
 
 
 @pytest.mark.parametrize(

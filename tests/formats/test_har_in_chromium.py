@@ -14,7 +14,7 @@ from recorder.formats import Session, har
 from recorder.model import Interaction
 from tests.cassette.strategies import plain_interaction
 from tests.formats.speaking import answered, chat, streamed
-from tests.report.page.chromium import Tab, program, running
+from tests.views.html.chromium import Tab, program, running
 
 _TOOLS = "devtools://devtools/bundled/devtools_app.html"
 # The module that the network panel's "Import HAR file" calls.

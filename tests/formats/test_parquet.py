@@ -12,9 +12,10 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from recorder import cassette, conversation
+from recorder import cassette
 from recorder.errors import RecorderError
 from recorder.formats import Session, parquet
+from recorder.llm import conversation
 from recorder.model import Fields, Interaction
 from tests.cassette.strategies import plain_interaction
 from tests.formats.speaking import chat, streamed

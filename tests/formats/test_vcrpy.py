@@ -11,12 +11,11 @@ import pytest
 import yaml
 from hypothesis import given, settings
 
-from recorder import gohttp
-from recorder.capture import Exchange
-from recorder.cassette import Cassette, dumps
+from recorder.cassette import Cassette, dumps, go_http
 from recorder.errors import CassetteError
 from recorder.formats import vcrpy
 from recorder.model import Interaction
+from recorder.wire.exchange import Exchange
 from tests.cassette.strategies import for_interactions, interactions, plain_interaction
 
 URL = "https://openrouter.ai/api/v1/chat/completions"
@@ -61,7 +60,7 @@ def exchanges(*each: dict[str, Any], as_json: bool = False) -> Iterator[Exchange
 def test_what_vcrpy_wrote_is_what_go_vcr_would_have_recorded(as_json: bool) -> None:
     (found,) = exchanges(recorded(), as_json=as_json)
     assert 7 == found.began
-    seen = gohttp.interaction(found)
+    seen = go_http.interaction(found)
     assert ("POST", URL, "openrouter.ai") == (seen.request.method, seen.request.url, seen.request.host)
     assert (b'{"model":"x"}', 13) == (seen.request.body, seen.request.content_length)
     assert ("a/b",) == seen.request.headers["Content-Type"]
@@ -89,7 +88,7 @@ def test_an_answer_s_body_has_many_shapes(body: Any, expected: bytes) -> None:
 def test_old_cassettes_of_httpx_are_read() -> None:
     response = {"status_code": 201, "http_version": "HTTP/2", "headers": {"content-type": "a/b"}, "content": "x"}
     (found,) = exchanges(recorded(response=response))
-    answer = gohttp.interaction(found).response
+    answer = go_http.interaction(found).response
     assert ("201 Created", "HTTP/2.0", b"x") == (answer.status, answer.proto, answer.body)
     assert ("a/b",) == answer.headers["Content-Type"]
 
@@ -118,7 +117,7 @@ def test_a_request_s_body_may_be_what_python_pickled(body: str, expected: bytes)
 def test_a_body_that_was_decoded_beside_its_coding_s_header_is_known() -> None:
     response = recorded()["response"] | {"headers": {"content-encoding": ["br"], "content-length": ["3"]}}
     (found,) = exchanges(recorded(response=response))
-    answer = gohttp.interaction(found).response
+    answer = go_http.interaction(found).response
     assert ("é".encode(), True, -1) == (answer.body, answer.uncompressed, answer.content_length)
 
 

@@ -1,4 +1,4 @@
-"""`recorder.gohttp` against its judge: go-vcr v4 inside a Go client, run for real (tests/interop/go/nethttp).
+"""`recorder.cassette.go_http` against its judge: go-vcr v4 inside a Go client, run for real (tests/interop/go/nethttp).
 
 The Go program prints for each exchange what stood on the wire and what go-vcr stored; from the former we have to come
 to the latter. What the wire cannot tell is listed, each with its reason, and is checked to differ: an entry of the
@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from recorder import gohttp
-from recorder.capture import Exchange, WireFields, WireRequest, WireResponse
+from recorder.cassette import go_http
 from recorder.model import Fields
+from recorder.wire.exchange import Exchange, WireFields, WireRequest, WireResponse
 from tests.interop.building import GO, GO_VCR, build
 
 BOTH = ("h1", "h2")
@@ -112,8 +112,8 @@ def differences(outcome: dict[str, Any]) -> dict[tuple[str, str], str]:
     earlier: Exchange | None = None
     for seen in outcome["exchanges"] or ():
         current = exchange(outcome["name"], seen)
-        redirected = earlier is not None and gohttp.follows(current.request, earlier)
-        interaction = gohttp.interaction(current, redirected=redirected)
+        redirected = earlier is not None and go_http.follows(current.request, earlier)
+        interaction = go_http.interaction(current, redirected=redirected)
         earlier = current
         for part, ours in (("request", interaction.request), ("response", interaction.response)):
             for field, value in seen["stored"][part].items():

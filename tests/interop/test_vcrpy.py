@@ -22,7 +22,7 @@ import vcr
 from recorder import cassette
 from recorder.formats import vcrpy
 from recorder.model import Interaction
-from recorder.upstream import Upstream
+from recorder.simulator import Upstream
 from tests.cassette.strategies import plain_interaction
 from tests.e2e.sockets import KEY
 from tests.interop.building import GO, GO_VCR, build

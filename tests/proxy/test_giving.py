@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from recorder.proxy.doors import listen
 from recorder.proxy.giving import Giving, Taker
+from recorder.proxy.listeners import listen
 
 
 @asynccontextmanager

@@ -12,11 +12,11 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test.tflow import tflow
 from mitmproxy.test.tutils import treq
 
-from recorder import environment
 from recorder.errors import UsageError
 from recorder.proxy import routing
 from recorder.proxy.routing import Route
-from recorder.settings import Host, parse_hosts
+from recorder.session import environment
+from recorder.session.settings import Host, parse_hosts
 
 HOSTS = parse_hosts("openrouter.ai api.openai.com:8443 http://localhost:11434 *.example.com")
 

@@ -12,9 +12,9 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.options import Options
 from mitmproxy.proxy.layers.http import HttpStream
 
-from recorder.capture import Capture
 from recorder.proxy.tee import Tee, deliver_held
-from recorder.sse import TerminalWatch
+from recorder.wire.event_stream import TerminalWatch
+from recorder.wire.exchange import Capture
 from tests.proxy import wiring
 from tests.proxy.wiring import Wire, capture, never, tee_for
 

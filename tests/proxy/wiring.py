@@ -15,9 +15,9 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmproxy.test.tflow import tclient_conn
 
-from recorder.capture import Capture, WireRequest, WireResponse
-from recorder.proxy import wire
+from recorder.proxy import flow_values
 from recorder.proxy.tee import Tee
+from recorder.wire.exchange import Capture, WireRequest, WireResponse
 from tests.proxy.hooks import context
 
 
@@ -43,7 +43,7 @@ def never(error: BaseException) -> None:
 
 
 def tee_for(flow: HTTPFlow) -> Tee:
-    return Tee(capture(), zero=0, length=wire.announced_length(flow), failed=never)
+    return Tee(capture(), zero=0, length=flow_values.announced_length(flow), failed=never)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,7 +118,7 @@ class Wire:
             self.asked(flow)
         if name == "responseheaders":
             assert flow.response is not None
-            if not flow.response.stream and not wire.ends_with_headers(flow):
+            if not flow.response.stream and not flow_values.ends_with_headers(flow):
                 flow.response.stream = self.tee(flow)
         if name in ("response", "error"):
             self.seen.append(name)

@@ -10,8 +10,8 @@ import string
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
-from recorder.capture import Exchange, WireRequest, WireResponse
 from recorder.model import Fields, Interaction, Request, Response
+from recorder.wire.exchange import Exchange, WireRequest, WireResponse
 
 URL = "https://openrouter.ai/api/v1/chat/completions"
 ALPHANUMERIC = string.ascii_letters + string.digits

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from recorder.scrub.learned import Learned
+from recorder.scrub.known_values import Learned
 from recorder.scrub.patterns import PATTERNS, Look, Pattern
 from recorder.scrub.placeholder import is_kind, placeholder
 from recorder.scrub.search import Finder

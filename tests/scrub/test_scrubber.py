@@ -16,19 +16,9 @@ from recorder.cassette import GO_VCR, render
 from recorder.errors import BodyError, SecretError
 from recorder.model import Fields, Interaction
 from recorder.scrub import CleanInteraction, Credential, Rule, Scrubber, environment_credentials, neutral
-from recorder.scrub.condensed import Condensed
 from recorder.scrub.search import Finder
-from tests.scrub.cases import (
-    ENCODINGS,
-    KINDS,
-    SHAPELESS,
-    added_up,
-    exchange,
-    interaction,
-    readings,
-    secret_of,
-    stream,
-)
+from recorder.scrub.stream_digest import Condensed
+from tests.scrub.cases import ENCODINGS, KINDS, SHAPELESS, added_up, exchange, interaction, readings, secret_of, stream
 
 SALT = bytes(range(16))
 KEY = KINDS["openrouter"]

@@ -1,0 +1,1 @@
+"""What an interaction means: the conversation, the usage, the statistics."""

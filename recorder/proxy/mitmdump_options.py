@@ -1,0 +1,96 @@
+"""mitmdump's `--set` options ⇄ settings: what `addons/record.py` and `addons/replay.py` can be told."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from mitmproxy import ctx
+from mitmproxy.addonmanager import Loader
+
+from recorder.errors import UsageError
+from recorder.replay.cadence import parse_pace
+from recorder.replay.faults import parse_fault
+from recorder.replay.matching import parse_criteria
+from recorder.replay.policy import Playing, parse_on_miss
+from recorder.replay.tape import parse_reuse
+from recorder.session import settings as setting
+from recorder.session.requirements import Demands
+from recorder.session.settings import Mode, Settings
+from recorder.session.settings_file import nearest
+from recorder.storage.session_paths import check_name, name_for
+
+
+def declare(loader: Loader, mode: Mode) -> None:
+    """Declare the options; `mode` is the one of a session that is told none. mitmproxy has a `mode` of its own."""
+    for name, default, help_ in (
+        ("session", "", "Session to record or replay; to record, by default named after the time of the start."),
+        ("session_mode", mode.value, f"One of {', '.join(Mode)}."),
+        ("cassette_dir", setting.DEFAULT_CASSETTE_DIR, "Folder of the cassettes."),
+        ("record_hosts", setting.DEFAULT_HOST, "Hosts to record, parted by commas."),
+        ("layout", "", "Layout of a new cassette: go-vcr, seed or charm."),
+        ("keep_headers", "", "Headers to keep beside the usual ones, parted by commas; * for all."),
+        ("match", "", "What has to match, parted by commas: method, url, path, query, header:NAME, body, raw-body."),
+        ("ignore_json", "", "Paths to leave out of JSON bodies, parted by spaces."),
+        ("reuse", "none", "What is played again when all has been played: none, last or all."),
+        ("on_miss", "error", "What becomes of a request that nothing answers: error, forward or record."),
+        ("speed", "instant", "instant, recorded, or a factor such as 2x."),
+        ("tokens_per_second", "", "Stream at this pace instead."),
+        ("fault", "", "Faults, parted by spaces: cut:after=3, stall:after=2,for=5s, status:429,retry-after=1, reset."),
+        ("receipt", "", "File for what was served, missed and never played, as JSON."),
+    ):
+        loader.add_option(name, str, default, help_)
+    loader.add_option("allow_opaque", bool, False, "Also record bodies that cannot be searched for secrets.")
+    loader.add_option("timing", bool, False, "Keep the times of chunks beside the cassette, for speed=recorded.")
+    loader.add_option("strict", bool, False, "End with 1 for a miss, and for an interaction that was never played.")
+
+
+def settings() -> Settings:
+    """The options as settings; `UsageError` for one that cannot be used."""
+    options = ctx.options
+    mode = setting.parse_mode(options.session_mode)
+    if mode is Mode.REPLAY and not options.session:
+        raise UsageError("expected the name of a session to replay, found none; add --set session=NAME")
+    return Settings(
+        session=check_name(options.session or name_for(time.time())),
+        cassette_dir=Path(options.cassette_dir),
+        hosts=setting.parse_hosts(options.record_hosts),
+        layout=setting.parse_layout(options.layout),
+        keep_headers=setting.parse_headers(options.keep_headers),
+        allow_opaque=options.allow_opaque,
+        rules=nearest(Path.cwd()).rules,  # a rule that keeps a secret out holds however the recorder is started
+        mode=mode,
+        playing=Playing(
+            criteria=parse_criteria([options.match], options.ignore_json.split()),
+            reuse=parse_reuse(options.reuse),
+            pace=parse_pace(options.speed, _number(options.tokens_per_second)),
+            faults=tuple(map(parse_fault, options.fault.split())),
+            on_miss=parse_on_miss(options.on_miss),
+        ),
+        timing=options.timing,
+    )
+
+
+def demands() -> Demands:
+    options = ctx.options
+    return Demands(receipt=Path(options.receipt) if options.receipt else None, strict=options.strict)
+
+
+def open_recorded_only(settings: Settings) -> None:
+    """Open the recorded hosts only, make an unreachable one an ordinary 502, and leave it to us to say what passed; the
+    user's own choices stand."""
+    options = ctx.options
+    if not options.allow_hosts and not options.ignore_hosts:
+        options.update(allow_hosts=[host.pattern for host in settings.hosts])
+    if not options.has_changed("connection_strategy"):
+        options.update(connection_strategy="lazy")
+    if "flow_detail" in options and not options.has_changed("flow_detail"):
+        # mitmdump's own lines show URLs as they were sent, keys and all.
+        options.update(flow_detail=0)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        raise UsageError(f"expected a number for tokens_per_second, found {text!r}") from None

@@ -1,0 +1,1 @@
+"""Every change that we make to mitmproxy's code. Nothing else in this package changes it."""

@@ -1,0 +1,1 @@
+"""Which recorded answer serves a request, when, and how broken. No network."""

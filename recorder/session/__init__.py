@@ -1,0 +1,1 @@
+"""One named run: settings in, exchanges or answers through, a summary out; and the registry of those running."""

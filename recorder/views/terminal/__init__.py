@@ -1,0 +1,1 @@
+"""Turns as lines for a terminal."""

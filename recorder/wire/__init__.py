@@ -1,0 +1,1 @@
+"""HTTP bytes ⇄ values, sans-IO. Knows neither Go nor mitmproxy nor YAML."""
