@@ -233,12 +233,12 @@ def test_a_pytest_that_is_killed_leaves_no_recorder_behind(run: Run, pytester: p
     killed = run("""
 import signal
 from pathlib import Path
-from recorder import session
+from recorder.session import registry
 
 @pytest.mark.cassette
 def test_it(tmp_path_factory):
     ask()
-    [running] = session.running(next(tmp_path_factory.getbasetemp().glob("recorder*/state")))
+    [running] = registry.running(next(tmp_path_factory.getbasetemp().glob("recorder*/state")))
     Path("pid").write_text(str(running.pid))
     os.kill(os.getpid(), signal.SIGKILL)
 """)

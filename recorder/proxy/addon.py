@@ -19,7 +19,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
@@ -27,14 +27,10 @@ from mitmproxy.connection import Client, ConnectionState
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from recorder.errors import ProxyError, RecorderError, UsageError
-from recorder.proxy import flow_values, mitmdump_options, routing, tape_response
+from recorder.proxy import connections, flow_values, mitmdump_options, routing, tape_response
 from recorder.proxy.hook_errors import OwnErrors
-from recorder.proxy.patches import connections
-from recorder.proxy.patches.chunks import read_chunks_together
-from recorder.proxy.patches.express import go_express
-from recorder.proxy.patches.interim import leave_interim
-from recorder.proxy.patches.paced_answer import play_answers
-from recorder.proxy.tee import Tee, deliver_held
+from recorder.proxy.patches import table
+from recorder.proxy.tee import Tee
 from recorder.proxy.write_queue import Sink, Threads, Writing
 from recorder.replay.matching import Miss
 from recorder.replay.policy import OnMiss, Playing
@@ -155,11 +151,10 @@ class RecordAddon:
     # Start-up
 
     def load(self, loader: Loader) -> None:
-        deliver_held()
-        play_answers()
-        read_chunks_together()
-        leave_interim()
-        go_express()
+        try:
+            table.install()
+        except ProxyError as error:
+            self._refuse_to_start(error)
         sys.setswitchinterval(_TURN)
         logging.getLogger("mitmproxy").addHandler(self._own_errors)
         if not self._in_mitmdump:
@@ -177,10 +172,15 @@ class RecordAddon:
             assert settings.session is not None
             self._recordings.start(settings.session)
         except RecorderError as error:
-            # One line and the end; raised, it would be a traceback in mitmproxy's log.
-            print(f"{self._mode}: {error}", file=sys.stderr)  # noqa: T201
-            sys.exit(error.exit_code)
+            self._refuse_to_start(error)
         mitmdump_options.open_recorded_only(settings)
+
+    def _refuse_to_start(self, error: RecorderError) -> NoReturn:
+        if not self._in_mitmdump:
+            raise error
+        # One line and the end; raised, it would be a traceback in mitmproxy's log, and mitmdump would go on.
+        print(f"{self._mode}: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
 
     # The path of an exchange
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from mitmproxy import ctx, exceptions
 from mitmproxy.options import Options
-from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from recorder.errors import ProxyError
 from recorder.proxy import certificates
@@ -22,6 +21,7 @@ from recorder.proxy.addon import RecordAddon
 from recorder.proxy.ca_hint import TrustHints
 from recorder.proxy.listeners import LOOPBACK, Doors, door_error, with_ports
 from recorder.proxy.patches.lean_imports import Master, core, disable_h2c, next_layer, proxyserver, tlsconfig
+from recorder.proxy.patches.tcp_only import keep_to_tcp
 from recorder.session.playback import Answer
 from recorder.session.recording import Recorded, Summary
 from recorder.session.session_table import Recordings
@@ -86,7 +86,7 @@ class Proxy:
             master.options.update(connection_strategy="lazy")
         except exceptions.OptionsError as error:
             raise ProxyError(str(error)) from error
-        _keep_to_tcp(_modes(settings))
+        keep_to_tcp(_modes(settings))
         if self._stopping:
             master.shutdown()
         await master.run()
@@ -136,17 +136,6 @@ def _modes(settings: Settings) -> list[str]:
         f"regular@{LOOPBACK}:{settings.port}",
         f"reverse:{settings.hosts[0].base_url}@{LOOPBACK}:{settings.base_url_port}",
     ]
-
-
-def _keep_to_tcp(modes: list[str]) -> None:
-    """Open no UDP port beside a reverse:https door, as mitmproxy does for HTTP/3.
-
-    Nobody has a use for it on loopback; and the runtime that serves it (tokio) lives on while the interpreter ends,
-    which now and then is a segmentation fault after all is done (seen with 11.0.2 and 12.2.3).
-    """
-    for mode in map(ProxyMode.parse, modes):  # cached: the server is given this very object
-        if isinstance(mode, ReverseMode):
-            mode.transport_protocol = "tcp"
 
 
 def _options(settings: Settings, kept: certificates.Trust) -> dict[str, Any]:

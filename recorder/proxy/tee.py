@@ -3,7 +3,8 @@
 A client that has seen the end of a response may rely on its being on disk. Where the end is a frame of its own (chunks,
 HTTP/2) it is enough that mitmproxy waits for the `response` hook before it sends that frame. Two pieces are an end for
 the client before that: the last one of a body with a `Content-Length`, and the terminal frame of an event stream
-(`data: [DONE]`, …), at which SDKs return and hang up. Those are held here, and sent on when the hook has returned.
+(`data: [DONE]`, …), at which SDKs return and hang up. Those are held here; `patches/held_end.py` has mitmproxy send
+them when the hook has returned.
 
 An upstream that gives the terminal frame and then does not end keeps the client waiting for `LONGEST_HOLD` only.
 """
@@ -11,22 +12,14 @@ An upstream that gives the terminal frame and then does not end keeps the client
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
-from typing import Any
+from collections.abc import Callable
 
-from mitmproxy import http
-from mitmproxy.flow import Error
-from mitmproxy.proxy import commands, events
-from mitmproxy.proxy.layers.http import HttpStream, SendHttp
-from mitmproxy.proxy.layers.http._events import RequestProtocolError, ResponseData, ResponseProtocolError
-from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
+from mitmproxy.proxy import commands
 
 from recorder.wire.event_stream import TerminalWatch
 from recorder.wire.exchange import Capture
 
 LONGEST_HOLD = 0.25  # seconds; servers end a stream in the same moment as they say that it is over
-
-_ProtocolError = RequestProtocolError | ResponseProtocolError
 
 
 class Tee:
@@ -88,76 +81,3 @@ class Tee:
         """What was held, to be sent on now; from here on nothing is held for its terminal frame."""
         held, self.held, self._watch = self.held, [], None
         return [] if self.shut else held
-
-
-_Commands = Generator[commands.Command, Any, None]
-
-_handle_event = HttpStream._handle_event  # noqa: SLF001 - the seam itself
-_send_response = HttpStream.send_response
-_handle_protocol_error = HttpStream.handle_protocol_error
-
-
-def _handle_event_and_wake(self: HttpStream, event: events.Event) -> _Commands:
-    """mitmproxy's way of any event, and beside it the alarm of a tee that holds a terminal frame."""
-    tee = _tee(self)
-    if tee and tee.alarm and isinstance(event, events.Wakeup) and event.command is tee.alarm:
-        if self.server_state == self.state_stream_response_body:
-            yield from _release(self, tee)
-        return
-    rung = tee.alarm if tee else None
-    yield from _handle_event(self, event)
-    tee = _tee(self)
-    if tee and tee.alarm is not rung:
-        assert tee.alarm is not None
-        yield tee.alarm
-
-
-def send_response_then_held(self: HttpStream, already_streamed: bool = False) -> _Commands:
-    """mitmproxy's `send_response`, and between its hook and the end of the message what the tee has held."""
-    yield from _with_held(self, _send_response(self, already_streamed), HttpResponseHook)
-
-
-def _handle_protocol_error_after_held(self: HttpStream, event: _ProtocolError) -> _Commands:
-    """The same where the upstream breaks off: a stream that had said that it was over is recorded by then."""
-    steps = _handle_protocol_error(self, event)
-    yield from (_with_held(self, steps, HttpErrorHook) if isinstance(event, ResponseProtocolError) else steps)
-
-
-def _with_held(stream: HttpStream, steps: _Commands, hook: type[HttpResponseHook | HttpErrorHook]) -> _Commands:
-    reply: Any = None
-    while True:
-        try:
-            command = steps.send(reply)
-        except StopIteration:
-            return
-        reply = yield command
-        if isinstance(command, hook) and (tee := _tee(stream)) and not _killed(stream):
-            yield from _release(stream, tee)
-
-
-def _release(stream: HttpStream, tee: Tee) -> _Commands:
-    for data in tee.release():
-        yield SendHttp(ResponseData(stream.stream_id, data), stream.context.client)
-
-
-def _tee(stream: HttpStream) -> Tee | None:
-    flow: http.HTTPFlow | None = getattr(stream, "flow", None)  # it has none before its first event
-    tee = flow.response.stream if flow and flow.response else None
-    return tee if isinstance(tee, Tee) else None
-
-
-def _killed(stream: HttpStream) -> bool:
-    return stream.flow.error is not None and stream.flow.error.msg == Error.KILLED_MESSAGE
-
-
-def deliver_held() -> None:
-    """Teach mitmproxy to send what a tee holds. With `chunks.py` and `interim.py` all that we change in it; twice is as
-    good as once.
-
-    There is no hook between the last piece and the end, and the callable that sees the pieces cannot wait. Without this
-    the choice would be to hold back whole bodies, to do the writing on the event loop, or to write after the client has
-    seen the end. `tests/crash/test_ends.py` holds it against the supported versions.
-    """
-    HttpStream._handle_event = _handle_event_and_wake  # type: ignore[method-assign] # noqa: SLF001 - the seam itself
-    HttpStream.send_response = send_response_then_held  # type: ignore[method-assign] # the same
-    HttpStream.handle_protocol_error = _handle_protocol_error_after_held  # type: ignore[method-assign] # the same

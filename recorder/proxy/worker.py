@@ -16,12 +16,12 @@ from contextlib import suppress
 from typing import Any
 
 from recorder.errors import RecorderError
+from recorder.proxy import connections
 from recorder.proxy.handed import Taking
 from recorder.proxy.link import Link
 from recorder.proxy.listeners import Doors
 from recorder.proxy.master import Proxy
 from recorder.proxy.messages import End, Failed, Ready, Serve, Stop
-from recorder.proxy.patches import connections
 from recorder.proxy.remote import RemoteAddon
 from recorder.session.session_table import Recordings
 

@@ -98,7 +98,7 @@ def test_what_is_missing_is_made_again_from_the_same_ca(made: certificates.Trust
 
 def test_two_at_once_make_one_ca(tmp_path: Path) -> None:
     folder = tmp_path / "certs"
-    program = "import sys; from pathlib import Path; from recorder.proxy import trust; trust.prepare(Path(sys.argv[1]))"
+    program = "import pathlib, sys, recorder.proxy.certificates as made; made.prepare(pathlib.Path(sys.argv[1]))"
     command = [sys.executable, "-c", program, str(folder)]
     processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
     said = [process.communicate(timeout=60)[1] for process in processes]
@@ -201,7 +201,7 @@ def test_roots_that_cannot_be_read_are_told_and_left_out(
     before = certificates.prepare(made.folder).bundle.read_bytes()
     assert before == certificates.prepare(made.folder, roots=(file,)).bundle.read_bytes()
     (told,) = caplog.messages
-    assert told.startswith(f"recorder: expected certificates_in in {file}, found ")
+    assert told.startswith(f"recorder: expected certificates in {file}, found ")
 
 
 def test_the_users_roots_are_those_that_the_variables_name(tmp_path: Path) -> None:

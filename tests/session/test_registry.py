@@ -288,7 +288,7 @@ def test_a_session_is_found_by_its_name() -> None:
 PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
-from recorder.session import Ended, Registration, Running
+from recorder.session.registry import Ended, Registration, Running
 
 folder, way = Path(sys.argv[1]), sys.argv[2]
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # kept until it is waited for

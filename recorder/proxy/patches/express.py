@@ -18,8 +18,8 @@ that they answer with come up again, one by one. Five things on that way cost mo
 Together, on Python 3.13: a small exchange from 1.4 ms of CPU in bare mitmdump to 0.9, recording included, and a new
 connection from 7 to 5.
 
-All of it stands in for code of mitmproxy's that could change: with a version that is not known here nothing is done,
-which is said once. It is for addons that are mitmproxy's or ours; with others beside them hooks go mitmproxy's way.
+It is for speed alone. `table.py` installs it only with a mitmproxy that was tested, and `RECORDER_SHORTCUTS=off` leaves
+it out for diagnosis. With addons that are neither mitmproxy's nor ours, hooks take mitmproxy's own path.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Union, get_args, get_origin
 from weakref import WeakKeyDictionary
 
-from mitmproxy import exceptions, hooks, http, version
+from mitmproxy import exceptions, hooks, http
 from mitmproxy.addonmanager import AddonManager, safecall, traverse
 from mitmproxy.connection import ConnectionState
 from mitmproxy.flow import Flow
@@ -47,9 +47,6 @@ from mitmproxy.proxy.layers.modes import HttpProxy
 from mitmproxy.proxy.layers.tls import TLSLayer
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 
-logger = logging.getLogger(__name__)
-
-_VERSIONS = ((11, 0), (12, 4))  # from the first, before the second: 11.0.2, 11.1.3, 12.1.2, 12.2.3 and 12.3.1 were read
 _STREAMING = "Streaming response from "
 _KNOWN_CODE = ("mitmproxy.", "recorder.")
 
@@ -323,13 +320,9 @@ def _kinds(message: type[http.MessageData]) -> tuple[tuple[str, tuple[type, ...]
     return tuple(found)
 
 
-def go_express() -> None:
-    """Take the shorter ways from the next connection on; calling it twice is harmless."""
+def install() -> None:
+    """Take the shorter paths from the next connection on. Idempotent."""
     if ProxyConnectionHandler.handle_client is _handle_client_expressly:
-        return
-    known = tuple(int(part) for part in version.VERSION.split(".")[:2])
-    if not _VERSIONS[0] <= known < _VERSIONS[1]:
-        logger.warning("recorder: mitmproxy %s is newer than what is known here; all works, slower", version.VERSION)
         return
     for name in ("register", "remove", "clear", "add"):
         setattr(AddonManager, name, _forgetting(getattr(AddonManager, name)))

@@ -1,7 +1,7 @@
-"""Answers of our own that go out over time: mitmproxy sends an addon's response in one piece, this sends its pieces.
+"""mitmproxy sends an answer of ours piece by piece, each when it is due; by itself it sends it in one piece, at once.
 
-An addon's response whose `stream` is a `Player` is sent by the function here in the place of mitmproxy's own, with the
-same hook before it. Between the pieces only that one stream waits; others of the same connection go on.
+Changes `HttpStream.send_response` and `Wakeup.reply`. A response whose `stream` is a `Player` takes the path here, with
+the same hook before it. Between the pieces only that one stream waits; others of the same connection go on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mitmproxy.proxy.layers.http import HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders, ResponseTrailers
 from mitmproxy.proxy.layers.http._hooks import HttpResponseHook
 
-from recorder.proxy.tee import send_response_then_held
+from recorder.proxy.patches.held_end import send_response_then_held
 from recorder.replay.cadence import Delivery
 
 _LONGEST_PAUSE: Final = 60.0  # seconds; mitmproxy cuts a connection on which nothing has happened for ten minutes
@@ -97,10 +97,10 @@ def _gone_after_wait(
     return False
 
 
-def play_answers() -> None:
-    """Teach mitmproxy to send what a `Player` holds; twice is as good as once. After `tee.deliver_held`.
+def install() -> None:
+    """Idempotent; after `held_end.install`, whose `send_response` it wraps.
 
-    A `Wakeup` completes a command as a hook's end does, but has no `reply`, since nobody has yet waited for one.
+    A `Wakeup` completes a command as a hook's end does, but mitmproxy gives it no `reply`, since nothing waits for one.
     """
     events.Wakeup.reply = None
-    HttpStream.send_response = _send_response_or_play  # type: ignore[method-assign] # the seam itself
+    HttpStream.send_response = _send_response_or_play  # type: ignore[method-assign]

@@ -11,10 +11,10 @@ from h11._receivebuffer import ReceiveBuffer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recorder.proxy.patches.chunks import _Chunks, read_chunks_together
-from recorder.proxy.tee import deliver_held
+from recorder.proxy.patches import chunks, held_end
+from recorder.proxy.patches.chunks import ChunkReader
 from tests.proxy import wiring
-from tests.proxy.wiring import Wire, tee_for
+from tests.proxy.wiring import Wire
 
 HEAD = b"HTTP/1.1 200 OK\r\nTrailer: X-End\r\nTransfer-Encoding: chunked\r\n\r\n"
 BODY = b"2\r\nab\r\n0\r\nX-End: 1\r\n\r\n"
@@ -23,7 +23,7 @@ BODY = b"2\r\nab\r\n0\r\nX-End: 1\r\n\r\n"
 @given(st.binary(max_size=30) | st.text("0123aF\r\n; ", max_size=30).map(str.encode), st.integers(0, 30))
 @settings(derandomize=True, max_examples=1000)
 def test_what_is_no_chunk_is_refused_where_h11_refuses_it(sent: bytes, cut: int) -> None:
-    ours, theirs = _read_by(_Chunks(), sent, cut), _read_by(ChunkedReader(), sent, cut)
+    ours, theirs = _read_by(ChunkReader(), sent, cut), _read_by(ChunkedReader(), sent, cut)
     assert ours == theirs
 
 
@@ -44,9 +44,9 @@ def _read_by(reader: Any, sent: bytes, cut: int) -> tuple[bytes, str, bytes]:
 
 @pytest.fixture
 def wired() -> Wire:
-    deliver_held()
-    read_chunks_together()
-    return Wire(options=wiring.options(), tee=tee_for)
+    held_end.install()
+    chunks.install()
+    return wiring.wire(wiring.options())
 
 
 @pytest.mark.parametrize("size", [1, 5, len(BODY)])
@@ -102,7 +102,7 @@ def test_in_whatever_reads_it_comes_the_body_is_the_same(
     chunks = [chunk for chunk, _ in spelled]
     sent = b"".join(spelling % (len(chunk), chunk) for chunk, spelling in spelled) + b"0\r\n" + trailer + b"\r\n"
     cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=9)))
-    reader, buffer, seen = _Chunks(), ReceiveBuffer(), []
+    reader, buffer, seen = ChunkReader(), ReceiveBuffer(), []
     for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True):
         buffer += sent[start:end]
         while end > start and (event := reader(buffer)):

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from mitmproxy import addonmanager, exceptions, http, version
+from mitmproxy import addonmanager, exceptions, http
 from mitmproxy.log import LegacyLogEvents
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 
 from recorder.proxy.patches import express
-from recorder.proxy.patches.express import _find_listeners, _rest, go_express
+from recorder.proxy.patches.express import _find_listeners, _rest
 from tests.proxy.hooks import context
 
 
@@ -196,7 +196,7 @@ def test_a_script_that_only_brings_our_addon_is_known() -> None:
 
 @pytest.mark.usefixtures("untouched")
 def test_an_addon_that_comes_later_is_heard() -> None:
-    go_express()
+    express.install()
     first, second = Plain(), Waiting()
 
     def claim(addons: addonmanager.AddonManager) -> None:
@@ -212,24 +212,10 @@ def test_an_addon_that_comes_later_is_heard() -> None:
 
 
 @pytest.mark.usefixtures("untouched")
-@pytest.mark.parametrize("newer", ["12.4.0", "13.0.0", "14.1.0.dev"])
-def test_a_newer_mitmproxy_is_left_as_it_is_and_that_is_said(
-    newer: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(version, "VERSION", newer)
-    before = vars(addonmanager.AddonManager).copy()
-    with caplog.at_level(logging.WARNING):
-        go_express()
-    assert express._handle_client is ProxyConnectionHandler.handle_client
-    assert before == vars(addonmanager.AddonManager).copy()
-    assert [f"recorder: mitmproxy {newer} is newer than what is known here; all works, slower"] == caplog.messages
-
-
-@pytest.mark.usefixtures("untouched")
 def test_twice_is_as_good_as_once() -> None:
-    go_express()
+    express.install()
     register: Any = addonmanager.AddonManager.register
-    go_express()
+    express.install()
     again: Any = addonmanager.AddonManager.register
     assert register is again
     assert not hasattr(register.__wrapped__, "__wrapped__")
@@ -238,7 +224,7 @@ def test_twice_is_as_good_as_once() -> None:
 @pytest.mark.usefixtures("untouched")
 @pytest.mark.parametrize("stranger", [False, True])
 def test_the_deprecated_hook_of_the_log_is_called_only_where_somebody_may_listen(stranger: bool) -> None:
-    go_express()
+    express.install()
     turns: list[object] = []
 
     def claim(addons: addonmanager.AddonManager) -> None:
@@ -263,7 +249,7 @@ def test_a_message_is_refused_as_mitmproxy_refuses_it(wrong: dict[str, Any]) -> 
     }  # fmt: skip
     with pytest.raises(TypeError) as theirs:
         http.ResponseData(**right | wrong)
-    go_express()
+    express.install()
     http.ResponseData(**right)
     with pytest.raises(TypeError) as ours:
         http.ResponseData(**right | wrong)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from recorder.proxy.patches.interim import leave_interim
-from recorder.proxy.tee import deliver_held
+from recorder.proxy.patches import held_end, interim
 from tests.proxy import wiring
-from tests.proxy.wiring import Wire, tee_for
+from tests.proxy.wiring import Wire
 
 EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100\r\n\r\n"
@@ -17,9 +16,9 @@ BODY = b"2\r\nab\r\n0\r\n\r\n"
 
 @pytest.fixture
 def wired() -> Wire:
-    deliver_held()
-    leave_interim()
-    return Wire(options=wiring.options(), tee=tee_for)
+    held_end.install()
+    interim.install()
+    return wiring.wire(wiring.options())
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])

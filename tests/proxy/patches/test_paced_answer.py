@@ -7,8 +7,7 @@ from mitmproxy.options import Options
 
 from recorder.model import Fields, Response
 from recorder.proxy import tape_response
-from recorder.proxy.patches import paced_answer
-from recorder.proxy.tee import deliver_held
+from recorder.proxy.patches import held_end, paced_answer
 from recorder.replay.cadence import Delivery
 from recorder.session.playback import Answer
 from tests.proxy import wiring
@@ -24,8 +23,8 @@ def still() -> int:
 
 @pytest.fixture(scope="module")
 def options() -> Options:
-    deliver_held()
-    paced_answer.play_answers()
+    held_end.install()
+    paced_answer.install()
     return wiring.options()
 
 
