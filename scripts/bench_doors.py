@@ -43,13 +43,6 @@ class Door:
         """Seconds of CPU that its process has used; 0.0 for the direct connection, and where there is no /proc."""
         return cpu(self.pid) if self.pid else 0.0
 
-    @property
-    def cpu_of_all(self) -> float:
-        """The same with its child processes, which a recorder of several workers has."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
-        pids = map(int, children.read_text(encoding="ascii").split()) if children.exists() else ()
-        return self.cpu + sum(map(cpu, pids))
-
 
 def cpu(pid: int) -> float:
     try:

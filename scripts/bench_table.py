@@ -19,7 +19,6 @@ import bench_cassette  # noqa: E402 - found by the line above
 import bench_proxy  # noqa: E402 - the same
 import bench_replay  # noqa: E402 - the same
 import bench_scrub  # noqa: E402 - the same
-import bench_workers  # noqa: E402 - the same
 from bench_row import Row  # noqa: E402 - the same
 
 GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
@@ -27,12 +26,10 @@ GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
     "scrub": bench_scrub.rows,
     "proxy": bench_proxy.rows,
     "replay": bench_replay.rows,
-    "workers": bench_workers.rows,
 }
 QUICK: dict[str, Callable[[], Iterator[Row]]] = {
     "proxy": bench_proxy.quick_rows,
     "replay": bench_replay.quick_rows,
-    "workers": bench_workers.quick_rows,
 }
 FACTOR = 10.0  # by which a short run on a busy machine may be off a goal; 704 ms for a command of 63 were seen
 

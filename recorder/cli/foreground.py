@@ -13,12 +13,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from recorder import humanize
-from recorder.cli.workers import start_worker
 from recorder.errors import RecorderError
 from recorder.session import environment
 from recorder.session.playback import Answer
@@ -31,20 +30,12 @@ from recorder.storage.session_paths import cassette_path, state_folder
 
 if TYPE_CHECKING:
     from recorder.proxy.listeners import Doors
+    from recorder.proxy.master import Proxy
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Serving(Protocol):
-    """A recorder, of one process or several."""
-
-    @property
-    def failure(self) -> str | None: ...
-    async def run(self) -> None: ...
-    def stop(self) -> None: ...
-
-
-Meanwhile = Callable[[Serving, asyncio.Task[None], "Doors"], Awaitable[int]]
+Meanwhile = Callable[["Proxy", asyncio.Task[None], "Doors"], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +93,11 @@ class _Run:
         self.registration: Registration | None = None
 
     async def to_its_end(self) -> Ended:
+        from recorder.proxy.master import Proxy  # noqa: PLC0415 - loads mitmproxy
+
         job = self._job
         ready: asyncio.Future[Doors] = asyncio.get_running_loop().create_future()
-        proxy = _recorder_for(job.settings)(
+        proxy = Proxy(
             job.settings,
             self._recordings,
             on_ready=ready.set_result,
@@ -132,16 +125,6 @@ class _Run:
     def _note_stopped(self, summary: Summary) -> None:
         self._stopped.append(summary)
         self._job.on_stopped(summary)
-
-
-def _recorder_for(settings: Settings) -> Callable[..., Serving]:
-    if settings.workers > 1:
-        from recorder.proxy.workers import Workers  # noqa: PLC0415 - for those who ask for it
-
-        return functools.partial(Workers, start=start_worker)
-    from recorder.proxy.master import Proxy  # noqa: PLC0415 - loads mitmproxy
-
-    return Proxy
 
 
 def _told(stopped: list[Summary]) -> str:

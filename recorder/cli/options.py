@@ -123,7 +123,6 @@ _RECORDING: list[Callable[[Any], Any]] = [
     ),
     option("--allow-opaque", is_flag=True, help="Also record bodies that cannot be searched for secrets."),
     option("--timing", is_flag=True, help="Keep the times of chunks beside the cassette, for --speed recorded."),
-    option("--workers", type=click.IntRange(1, 64), default=1, metavar="N", help="Processes that serve."),
 ]
 
 
@@ -220,7 +219,6 @@ def settings_from(
     grace: float,
     allow_opaque: bool,
     timing: bool,
-    workers: int,
     port: int,
     base_url_port: int,
     mode: str,
@@ -229,8 +227,6 @@ def settings_from(
     """The values of these options, and `playing_from`'s, as settings; `UsageError` for one that cannot be used."""
     if not math.isfinite(grace):
         raise UsageError(f"expected a number of seconds for --grace, found {grace}")
-    if workers > 1 and setting.parse_mode(mode) is not setting.Mode.RECORD:
-        raise UsageError(f"expected one worker for --mode {mode}, found --workers {workers}: several can only record")
     if port and port == base_url_port:
         raise UsageError(f"expected two ports, found {port} for --port and for --base-url-port")
     return Settings(
@@ -250,7 +246,6 @@ def settings_from(
         mode=setting.parse_mode(mode),
         playing=playing_from(**replaying),
         timing=timing,
-        workers=workers,
     )
 
 

@@ -28,8 +28,8 @@ from recorder.storage import store
 from recorder.storage.session_paths import cassette_path
 
 if TYPE_CHECKING:
-    from recorder.cli.foreground import Serving
     from recorder.proxy.listeners import Doors
+    from recorder.proxy.master import Proxy
 
 _PATIENCE = 600.0  # seconds for an answer; reasoning takes its time
 
@@ -136,7 +136,7 @@ def _send(interactions: tuple[Interaction, ...], settings: Settings, key_variabl
         place = replace(settings, session=None, cassette_dir=Path(folder), hosts=hosts)
         failed: dict[int, str] = {}
 
-        async def ask(_proxy: Serving, _serving: asyncio.Task[None], doors: Doors) -> int:
+        async def ask(_proxy: Proxy, _serving: asyncio.Task[None], doors: Doors) -> int:
             for number, each in sent.items():
                 if why := await asyncio.to_thread(_ask, doors.base_url_port, number, each):
                     failed[number] = why

@@ -28,8 +28,8 @@ from recorder.session.requirements import Demands
 from recorder.session.settings import Settings
 
 if TYPE_CHECKING:
-    from recorder.cli.foreground import Serving
     from recorder.proxy.listeners import Doors
+    from recorder.proxy.master import Proxy
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
@@ -60,7 +60,7 @@ def run_command(
 
 
 def _run(settings: Settings, command: tuple[str, ...], *, base_url: bool, verbose: bool, demands: Demands) -> int:
-    async def run_it(proxy: Serving, _serving: asyncio.Task[None], doors: Doors) -> int:
+    async def run_it(proxy: Proxy, _serving: asyncio.Task[None], doors: Doors) -> int:
         variables = environment.proxy_variables(port=doors.port, bundle=doors.bundle, hosts=settings.hosts)
         if base_url:
             variables |= environment.base_url_variables(

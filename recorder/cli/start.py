@@ -35,8 +35,8 @@ from recorder.session.settings import Mode, Settings
 from recorder.storage.session_paths import SUFFIX, cassette_path, make_private, state_folder
 
 if TYPE_CHECKING:
-    from recorder.cli.foreground import Serving
     from recorder.proxy.listeners import Doors
+    from recorder.proxy.master import Proxy
 
 _ANY = "NAME"  # stands in what is printed for the session that each request names
 _OPEN_FILES = 10_240  # the most that every macOS gives to a process (OPEN_MAX)
@@ -107,7 +107,7 @@ def _allow_many_sessions() -> None:
 def _foreground(settings: Settings, log: str, demands: Demands, *, until_eof: bool) -> int:
     _allow_many_sessions()
 
-    async def until_stopped(proxy: Serving, serving: asyncio.Task[None], doors: Doors) -> int:
+    async def until_stopped(proxy: Proxy, serving: asyncio.Task[None], doors: Doors) -> int:
         session = settings.session or _ANY
         path = settings.cassette_dir / f"{session}{SUFFIX}"
         foreground.say(f"{_doing(settings, str(path))}. Ctrl-C stops.\n")

@@ -31,7 +31,7 @@ from recorder.proxy import connections, flow_values, mitmdump_options, routing, 
 from recorder.proxy.hook_errors import OwnErrors
 from recorder.proxy.patches import table
 from recorder.proxy.tee import Tee
-from recorder.proxy.write_queue import Sink, Threads, Writing
+from recorder.proxy.write_queue import Threads, Writing
 from recorder.replay.matching import Miss
 from recorder.replay.policy import OnMiss, Playing
 from recorder.replay.tape import Receipt
@@ -66,11 +66,11 @@ class _Session:
     """
 
     name: str
-    starting: asyncio.Future[tuple[Started, Sink | None]] | None = None
+    starting: asyncio.Future[tuple[Started, Writing | None]] | None = None
     failure: str | None = None
     ending: asyncio.Future[Summary | None] | None = None
     started: Started | None = None
-    writing: Sink | None = None
+    writing: Writing | None = None
     playing: list[http.HTTPFlow] = field(default_factory=list)
 
 
@@ -410,7 +410,7 @@ class RecordAddon:
         except RecorderError as error:
             self._fail_session(session, error)
 
-    async def _open(self, name: str, mode: Mode | None) -> tuple[Started, Sink | None]:
+    async def _open(self, name: str, mode: Mode | None) -> tuple[Started, Writing | None]:
         """Start a session; where its exchanges go, if it records."""
         assert self._recordings is not None
         started = await self._threads.on_disk(self._recordings.start, name, mode)

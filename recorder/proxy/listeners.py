@@ -1,4 +1,4 @@
-"""The two doors of a recorder: where clients reach it, and the sockets that listen there."""
+"""The two ports of a recorder: where clients reach it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from recorder.errors import ProxyError
 from recorder.session.settings import Settings
 
 LOOPBACK = "127.0.0.1"
-_BACKLOG = 512  # connections that wait to be accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +39,3 @@ def with_ports(settings: Settings) -> Settings:
             candidate.bind((LOOPBACK, 0))
         first, second = (candidate.getsockname()[1] for candidate in free)
     return replace(settings, port=settings.port or first, base_url_port=settings.base_url_port or second)
-
-
-def listen(port: int) -> socket.socket:
-    """A socket that listens there and blocks nobody; `ProxyError` if that cannot be."""
-    try:
-        listener = socket.create_server((LOOPBACK, port), backlog=_BACKLOG)
-    except OSError as error:
-        raise door_error(port, error) from error
-    listener.setblocking(False)
-    return listener

@@ -29,10 +29,7 @@ from recorder.session.settings import Settings
 
 
 class Proxy:
-    """One recorder. `on_ready` is called when both doors are open, the others as in `RecordAddon`.
-
-    `addon` makes the one that records.
-    """
+    """One recorder. `on_ready` is called when both doors are open, the others as in `RecordAddon`."""
 
     def __init__(
         self,
@@ -43,11 +40,10 @@ class Proxy:
         on_recorded: Callable[[Recorded], None],
         on_replayed: Callable[[Answer], None],
         on_stopped: Callable[[Summary], None],
-        addon: Callable[..., RecordAddon] = RecordAddon,
     ) -> None:
         self._settings = settings
         self._on_ready = on_ready
-        self._addon = addon(
+        self._addon = RecordAddon(
             settings, recordings, on_recorded=on_recorded, on_replayed=on_replayed, on_stopped=on_stopped
         )
         self._master: Master | None = None

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
 from recorder.session.recording import Prepared, Recorded, Recording, Summary
 from recorder.wire.exchange import Exchange
@@ -60,18 +60,6 @@ class Threads:
         """Let the threads go, when they have done what they were given."""
         self._scrubbers.shutdown()
         self._disk.shutdown()
-
-
-class Sink(Protocol):
-    """Where one session's exchanges go: `Writing`, where the cassette is in this process."""
-
-    @property
-    def pending(self) -> bool: ...
-    @property
-    def summary(self) -> Summary: ...
-    async def record(self, exchange: Exchange, *, alone: bool = False) -> Recorded: ...
-    async def finish(self) -> None: ...
-    def note(self, text: str) -> None: ...
 
 
 class Writing:

@@ -61,11 +61,6 @@ class Started:
         summary = recording.summary if recording else Summary(session=name, path=path)
         return cls(mode=mode, on_miss=on_miss, recording=recording, replaying=replaying, _summary=summary)
 
-    @classmethod
-    def elsewhere(cls, summary: Summary) -> Started:
-        """A session that another process records."""
-        return cls(mode=Mode.RECORD, on_miss=OnMiss.ERROR, recording=None, replaying=None, _summary=summary)
-
     @property
     def summary(self) -> Summary:
         """What it has come to so far."""

@@ -94,7 +94,7 @@ class Settings:
     """One recorder's settings. `session` is that of requests which name none; None: they are refused.
 
     `layout` None: the layout that a cassette has, and go-vcr's for a new one. `playing` None: as by default. `timing`:
-    whether the times of chunks are kept beside the cassette. `workers`: the processes that serve.
+    whether the times of chunks are kept beside the cassette.
     """
 
     session: str | None = None
@@ -113,7 +113,6 @@ class Settings:
     mode: Mode = Mode.RECORD
     playing: Playing | None = None
     timing: bool = False
-    workers: int = 1
 
     def records(self, name: str, port: int) -> bool:
         return any(host.matches(name, port) for host in self.hosts)

@@ -18,9 +18,7 @@ if TYPE_CHECKING:  # every command reads the file, and the scrubber takes longer
 
 _PATHS = ("cassette-dir", "certs", "upstream-ca", "receipt")  # meant from the file's folder
 _SEVERAL = ("host", "keep-header", "connect-to", "match", "ignore-json", "fault")
-_RECORDING = (
-    *("session", "layout", "port", "base-url-port", "grace", "workers", "base-url", "detach", "allow-opaque", "timing"),
-)
+_RECORDING = (*("session", "layout", "port", "base-url-port", "grace", "base-url", "detach", "allow-opaque", "timing"),)
 _REPLAYING = ("mode", "reuse", "on-miss", "speed", "tokens-per-second", "strict")
 KEYS = (*_RECORDING, *_REPLAYING, *_SEVERAL, *_PATHS)
 """Every setting that a file may have, beside `scrub`."""

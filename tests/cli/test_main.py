@@ -105,7 +105,6 @@ def test_the_version_is_the_packages(call: Call) -> None:
         (2, ["start", "-s", "x", "--layout", "pretty"]),
         (2, ["start", "-s", "x", "--keep-header", "X:"]),
         (2, ["start", "-s", "x", "--connect-to", "nowhere"]),
-        (2, ["start", "-s", "x", "--workers", "0"]),
         (2, ["start", "-s", "x", "--upstream-ca", "missing.pem"]),
         (2, ["start", "-s", "x", "--grace", "-1"]),
         (2, ["start", "-s", "x", "--grace", "nan"]),

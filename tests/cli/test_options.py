@@ -175,7 +175,6 @@ CASES = {
         env=("reset status:429,retry-after=1", (parse_fault("reset"), parse_fault("status:429,retry-after=1"))),
         file=(["reset", "status:500"], (parse_fault("reset"), parse_fault("status:500"))),
     ),
-    "workers": Case(field="workers", default=1, flag=(["2"], 2), env=("3", 3), file=(4, 4)),
     "session": Case(
         field="session", default=None, flag=(["by/flag"], "by/flag"), env=("by/env", "by/env"), file=("f", "f")
     ),

@@ -1,7 +1,4 @@
-"""Rounds of kill -9 on one cassette: start, load of every kind, kill at a random moment, start again, compare.
-
-What is killed is the recorder, or one of its workers: then it has to end by itself, with exit status 1.
-"""
+"""Rounds of kill -9 on one cassette: start, load of every kind, kill at a random moment, start again, compare."""
 
 from __future__ import annotations
 
@@ -12,7 +9,6 @@ import signal
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 
 from tests.crash.load import Ask, Noted, anything, clients, halves, keep_asking, load, missing_or_different
 from tests.crash.nursery import ForkingLauncher
@@ -27,8 +23,6 @@ class Killing:
 
     launcher: ForkingLauncher
     seed: int
-    workers: int = 1
-    kill_worker: bool = False
     wrong: list[str] = field(default_factory=list)
     seen: int = 0
     kept: int = 0
@@ -52,8 +46,7 @@ class Killing:
         self._compare(recorder)
 
     def _start(self) -> RecorderProcess:
-        workers = ("--workers", str(self.workers)) if self.workers > 1 else ()
-        recorder = self.launcher("--grace", "0", *workers, session=f"kill-{self.seed}")
+        recorder = self.launcher("--grace", "0", session=f"kill-{self.seed}")
         self._compare(recorder)
         return recorder
 
@@ -84,21 +77,13 @@ class Killing:
             if dice.random() < 0.7:
                 await asyncio.sleep(dice.uniform(0, 0.05))
             killed = True
-            victim = dice.choice(children(recorder.pid)) if self.kill_worker else recorder.pid
-            os.kill(victim, signal.SIGKILL)
+            os.kill(recorder.pid, signal.SIGKILL)
 
         async with clients(recorder) as using:
             asking = keep_asking(using, next_ask, self.noted, at_once=dice.randint(1, 20))
             await asyncio.gather(asking, kill())
         status = recorder.wait()
         where = f"seed {self.seed}, round {self.rounds}: "
-        if status != (1 if self.kill_worker else -signal.SIGKILL):
+        if status != -signal.SIGKILL:
             self.wrong.append(f"{where}exit status {status}")
-        if self.kill_worker:  # the other workers live on for a moment, and say so
-            self.noted.refused = [each for each in self.noted.refused if b"stopping" not in each[1]]
         self.wrong += [f"{where}answer {refused}" for refused in self.noted.refused]
-
-
-def children(pid: int) -> list[int]:
-    """The processes that it has started and not waited for."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

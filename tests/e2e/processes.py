@@ -160,8 +160,6 @@ class Launcher:
     def options(self) -> list[str]:
         """What every recorder of these tests is told."""
         told = ["--certs", str(self.certs), "--port", "0", "--base-url-port", "0"]
-        if workers := os.environ.get("TEST_WORKERS"):  # what holds for one process has to hold for several
-            told += ["--workers", workers]
         if self.upstream:
             told += ["--connect-to", f"openrouter.ai:443:{self.upstream.host}:{self.upstream.port}"]
             told += ["--upstream-ca", str(self.upstream.ca_file)]
