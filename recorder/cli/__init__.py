@@ -37,6 +37,7 @@ _COMMANDS: Mapping[str, str] = {
     "import": "recorder.cli.import_",
     "verify": "recorder.cli.secrets",
     "scrub": "recorder.cli.secrets",
+    "addon": "recorder.cli.addon",
     "demo": "recorder.cli.demo",
 }
 

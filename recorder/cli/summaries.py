@@ -26,5 +26,6 @@ SUMMARIES: Mapping[str, str] = {
     "import": "Append what another program has recorded to a session.",
     "verify": "Look for secrets in cassettes.",
     "scrub": "Take the secrets out of cassettes, in place.",
+    "addon": "Print the path of the script that mitmdump loads.",
     "demo": "Record a conversation with a tool through each door.",
 }

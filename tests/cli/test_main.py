@@ -34,6 +34,7 @@ COMMANDS = [
     "import",
     "verify",
     "scrub",
+    "addon",
     "demo",
 ]
 
