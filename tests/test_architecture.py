@@ -34,6 +34,8 @@ LEVEL = {name: level for level, name in enumerate(LAYERS)}
 
 OWNERS = {
     "mitmproxy": ("proxy",),
+    "h11": ("proxy",),
+    "wsproto": ("proxy",),
     "yaml": ("cassette",),
     "click": ("cli",),
     "fcntl": ("storage", "session", "proxy"),
@@ -87,3 +89,29 @@ def test_imports_run_one_way(path: Path) -> None:
 def test_each_outside_thing_has_one_owner(path: Path) -> None:
     foreign = [name for name in imports(path) if room(path) not in OWNERS.get(name.split(".")[0], (room(path),))]
     assert foreign == []
+
+
+def test_the_root_keeps_no_more_than_seven_files() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 7
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_mitmproxys_code_is_changed_in_one_place(path: Path) -> None:
+    """An attribute of something that was imported from mitmproxy is assigned in `proxy/patches/` alone."""
+    if path.is_relative_to(PACKAGE / "proxy" / "patches"):
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    theirs = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mitmproxy"
+        for alias in node.names
+    }
+    changed = [
+        ast.unparse(target)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id in theirs
+    ]
+    assert [] == changed

@@ -23,6 +23,7 @@ from recorder.errors import BodyError
 from recorder.model import INT64_MAX, Fields, Interaction, Request, Response
 from recorder.wire.content_coding import LIMIT, codings, decode
 from recorder.wire.exchange import Exchange, WireFields, WireRequest, WireResponse
+from recorder.wire.ports import DEFAULT_PORTS
 
 UNKNOWN_LENGTH: Final = -1
 
@@ -43,7 +44,6 @@ _NOT_THE_PROGRAMS: Final = frozenset(
         "Transfer-Encoding",
     },
 )
-_DEFAULT_PORTS: Final = MappingProxyType({"http": ":80", "https": ":443"})
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]*")  # RFC 9110, section 5.6.2
 _FOLD: Final = re.compile(rb"[ \t]*\r?\n[ \t]*")
 _DIGITS: Final = re.compile(r"[0-9]{1,100}")
@@ -189,7 +189,7 @@ def _as_written(url: str, sent: str) -> str:
     """`url` with the authority as the program spelled it, if `sent` is the same one: Go keeps a default port."""
     scheme, separator, rest = url.partition("://")
     authority = _authority(url)
-    port = _DEFAULT_PORTS.get(scheme, "")
+    port = f":{DEFAULT_PORTS[scheme]}" if scheme in DEFAULT_PORTS else ""
     if sent.lower().removesuffix(port) != authority.lower().removesuffix(port):
         return url
     return scheme + separator + rest.replace(authority, sent, 1)

@@ -34,7 +34,7 @@ from recorder.proxy.tee import Tee
 from recorder.proxy.write_queue import Threads, Writing
 from recorder.replay.matching import Miss
 from recorder.replay.policy import OnMiss, Playing
-from recorder.replay.tape import Receipt
+from recorder.replay.receipt import Receipt
 from recorder.session import control_client
 from recorder.session import settings as setting
 from recorder.session.playback import Answer

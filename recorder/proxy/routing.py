@@ -20,10 +20,10 @@ from recorder.errors import UsageError
 from recorder.session.control_client import SESSION_HEADER
 from recorder.session.settings import Host, parse_host
 from recorder.storage.session_paths import check_name
+from recorder.wire.ports import DEFAULT_PORTS
 
 _USER_HEADER = "Proxy-Authorization"
 _NO_TEXT = "surrogateescape"  # what is no UTF-8 is not to become a name, or no name: `check_name` refuses it
-_PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ def take(flow: http.HTTPFlow, hosts: Iterable[Host], *, user: str | None) -> Rou
         if route.host is not None:
             request.scheme = route.host.scheme
             request.host = route.host.name
-            request.port = route.host.port or _PORTS[route.host.scheme]
+            request.port = route.host.port or DEFAULT_PORTS[route.host.scheme]
     said = (each for each in (named, route.session, user) if each is not None)
     name = next(said, None)
     return replace(route, session=None if name is None else check_name(name))
@@ -91,7 +91,7 @@ def _recorded(text: str, hosts: Iterable[Host]) -> Host:
     hosts = tuple(hosts)
     wanted = parse_host(text)
     for host in hosts:
-        port = wanted.port or host.port or _PORTS[host.scheme]
+        port = wanted.port or host.port or DEFAULT_PORTS[host.scheme]
         if host.matches(wanted.name, port):
             return replace(wanted, port=port, scheme=host.scheme)
     recorded = ", ".join(host.name for host in hosts)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from recorder import cassette, humanize
 from recorder.cassette import go_http
@@ -22,6 +22,7 @@ from recorder.model import NO_FIELDS, Fields, Interaction, Request, Response
 from recorder.replay.faults import Fault
 from recorder.replay.matching import DEFAULT, Criteria, Miss, Reason, Subject
 from recorder.replay.matching.miss import explain
+from recorder.replay.receipt import Receipt, Unplayed
 from recorder.scrub import Credential, Rule, Scrubber, request_credentials
 from recorder.wire.exchange import Exchange, WireRequest
 
@@ -55,57 +56,6 @@ class Played:
     id: int
     interaction: Interaction
     fault: Fault | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unplayed:
-    id: int
-    method: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """What a session's replay came to. `digest`: of the file as it was read, "" if there was none. `recorded`: how many
-    interactions were added. `upstream_connections`: how many were opened, which in `replay` is 0."""
-
-    session: str
-    cassette: str
-    digest: str
-    interactions: int
-    served: int
-    missed: tuple[Miss, ...]
-    never_played: tuple[Unplayed, ...]
-    recorded: int = 0
-    upstream_connections: int = 0
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether all that was asked for was there, and all that was there was asked for."""
-        return not self.missed and not self.never_played
-
-    def line(self) -> str:
-        told = [
-            f"{self.served:,} served",
-            f"{len(self.missed):,} missed",
-            f"{len(self.never_played):,} never played",
-            f"{self.recorded:,} recorded" if self.recorded else "",
-            humanize.count(self.upstream_connections, "upstream connection"),
-        ]
-        return ", ".join(part for part in told if part)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "session": self.session,
-            "cassette": self.cassette,
-            "digest": self.digest,
-            "interactions": self.interactions,
-            "served": self.served,
-            "missed": [miss.as_json() for miss in self.missed],
-            "never_played": [{"id": left.id, "method": left.method, "url": left.url} for left in self.never_played],
-            "recorded": self.recorded,
-            "upstream_connections": self.upstream_connections,
-        }
 
 
 class Tape:

@@ -18,8 +18,7 @@ from recorder.model import Interaction
 from recorder.session.recording import Prepared, Recorded, Recording
 from recorder.session.settings import Host
 from recorder.wire.exchange import Exchange
-
-_PORTS = {"http": 80, "https": 443}
+from recorder.wire.ports import DEFAULT_PORTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +45,7 @@ def choose(found: Iterable[Found], hosts: Sequence[Host] | None) -> Chosen:
 def _address(url: str) -> tuple[str, int]:
     try:
         parts = urlsplit(url)
-        return (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme, 0)
+        return (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
     except ValueError:  # what was asked for may be no URL
         return "", 0
 

@@ -17,7 +17,8 @@ from recorder.replay.cadence import INSTANT, Delivery, Pace
 from recorder.replay.faults import Fault, Kind
 from recorder.replay.matching import Miss
 from recorder.replay.policy import Playing
-from recorder.replay.tape import Played, Receipt, Tape
+from recorder.replay.receipt import Receipt
+from recorder.replay.tape import Played, Tape
 from recorder.replay.timing import Timing
 from recorder.scrub import environment_credentials
 from recorder.session.settings import Mode, Settings

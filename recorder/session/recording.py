@@ -6,7 +6,6 @@ and that the session has to stop serving.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections import deque
@@ -21,14 +20,14 @@ from recorder.llm import usage
 from recorder.llm.usage import Usage
 from recorder.model import Interaction, Request
 from recorder.replay import timing
-from recorder.replay.tape import Receipt
+from recorder.replay.receipt import Receipt
 from recorder.replay.timing import Timing
 from recorder.scrub import Rule, Scrubber, environment_credentials, recorded_credentials
 from recorder.session.settings import Settings
 from recorder.storage.session_paths import cassette_path
 from recorder.storage.store import Rendered, Store
-from recorder.wire.event_stream import has_terminal_frame, is_event_stream, lacks_terminal_frame
-from recorder.wire.exchange import Exchange, WireResponse
+from recorder.wire import completeness
+from recorder.wire.exchange import Exchange
 
 logger = logging.getLogger(__name__)
 
@@ -196,9 +195,11 @@ class Recording:
         """Decode, scrub and render one exchange: the part that computes, and waits for nothing."""
         self.learn(exchange)
         seen = go_http.interaction(exchange, redirected=self._is_redirected(exchange), opaque=self._allow_opaque)
+        content_type = seen.response.headers.first("Content-Type")
+        fault = completeness.fault(exchange, body=seen.response.body, content_type=content_type)
         return self._prepared(
             seen,
-            incomplete=self._text(_fault(exchange, seen)),  # it may quote what could not be understood
+            incomplete=self._text(fault),  # it may quote what could not be understood
             began=exchange.began,
             ended=exchange.ended,
             first_byte=exchange.duration if exchange.response else None,
@@ -331,36 +332,3 @@ def _named(rules: tuple[Rule, ...]) -> str:
 def _without_bodies(exchange: Exchange) -> Exchange:
     assert exchange.response is not None
     return replace(exchange, request=replace(exchange.request, body=b""), response=replace(exchange.response, body=b""))
-
-
-def _fault(exchange: Exchange, interaction: Interaction) -> str:
-    """Why it did not come to its end; "" if it did."""
-    sent, response = exchange.response, interaction.response
-    if sent is None:
-        return exchange.broken or "no response"
-    kind = response.headers.first("Content-Type")
-    if has_terminal_frame(response.body, kind):  # SDKs hang up right after it, which is an end as good as any
-        return ""
-    if exchange.broken is None and _ends_with_connection(sent) and _is_cut(response.body, kind):
-        return "the connection was closed before the end of the body"
-    return exchange.broken or ""
-
-
-def _ends_with_connection(response: WireResponse) -> bool:
-    """Whether a body that was cut looks like a whole one: nothing but its content tells (RFC 9112, section 6.3)."""
-    names = {name.lower() for name, _ in response.headers}
-    return response.http_version.startswith("HTTP/1") and names.isdisjoint((b"content-length", b"transfer-encoding"))
-
-
-def _is_cut(body: bytes, content_type: str) -> bool:
-    if is_event_stream(content_type):
-        return lacks_terminal_frame(body)
-    if not body or content_type.partition(";")[0].strip().lower() != "application/json":
-        return False
-    try:
-        json.loads(body)
-    except RecursionError:
-        return False
-    except ValueError:
-        return True
-    return False

@@ -18,6 +18,7 @@ from recorder.model import Interaction, Request, Response
 from recorder.scrub import neutral
 from recorder.session.settings import Host
 from recorder.wire import event_stream, lenient_json
+from recorder.wire.ports import DEFAULT_PORTS
 
 _MOST_FIELDS: Final = 6  # that are told of a shape
 _NOT_A_RECORDING: Final = (401, 402, 403, 407, 408, 409, 425, 429)
@@ -78,7 +79,7 @@ def resent(request: Request, environ: Mapping[str, str], *, variable: str = "") 
     if not request.host:  # by which the recorder knows a client that leaves it empty
         headers.setdefault("X-Stainless-Lang", "refresh")
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    host = Host(name=url.hostname, port=url.port or (443 if url.scheme == "https" else 80), scheme=url.scheme)
+    host = Host(name=url.hostname, port=url.port or DEFAULT_PORTS[url.scheme], scheme=url.scheme)
     return Resent(host=host, method=request.method or "GET", target=target, headers=headers, body=request.body)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recorder.errors import RecorderError
-from recorder.replay.tape import Receipt
+from recorder.replay.receipt import Receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 
 from recorder.errors import RecorderError
 from recorder.replay.matching import Miss, Reason
-from recorder.replay.tape import Receipt, Unplayed
+from recorder.replay.receipt import Receipt, Unplayed
 from recorder.session.requirements import Demands
 
 MISS = Miss(reason=Reason.DIFFERS, method="POST", url="https://openrouter.ai/", words="body differs")

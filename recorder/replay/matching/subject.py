@@ -19,9 +19,9 @@ from recorder.model import Fields, Request
 from recorder.replay.matching.criteria import Criteria
 from recorder.scrub import neutral
 from recorder.wire import json_paths
+from recorder.wire.ports import DEFAULT_PORTS
 
 _URL = re.compile(r"(?P<scheme>[^/?#]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?", re.DOTALL)
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 # RFC 2046, section 5.1.1; the quoted form too.
 _BOUNDARY = re.compile(r'(?i)boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))')
 _KEY_BYTES = 16
@@ -103,7 +103,7 @@ def _address(request: Request, criteria: Criteria) -> list[tuple[str, str]]:
     else:
         scheme, authority = match["scheme"].lower(), match["authority"]
         userinfo, at, host = authority.rpartition("@")
-        host = host.lower().removesuffix(_DEFAULT_PORTS.get(scheme, " "))
+        host = host.lower().removesuffix(f":{DEFAULT_PORTS.get(scheme)}")
         path, query = match["path"] or "/", match["query"] or ""
         url = f"{scheme}://{userinfo}{at}{host}{path}" + (f"?{query}" if query else "")
     values = {"method": request.method or "GET", "url": url, "path": path, "query": _sorted_query(query)}
