@@ -34,7 +34,7 @@ LEVEL = {name: level for level, name in enumerate(LAYERS)}
 
 OWNERS = {
     "mitmproxy": ("proxy",),
-    "h11": ("proxy",),
+    "h11": ("proxy", "simulator"),
     "wsproto": ("proxy",),
     "yaml": ("cassette",),
     "click": ("cli",),
