@@ -112,10 +112,10 @@ class Bench:
             mode = ["--mode", "replay", "--reuse", "all"] if tape else program.split()[1:]
             start = ["start", "--session", tape or f"bench-{proxy}", *mode]
             return [sys.executable, "-m", "recorder", *start, *told, *ports]
-        program = Path(sys.executable).parent / "mitmdump"
+        mitmdump = str(Path(sys.executable).parent / "mitmdump")
         doors = ["--mode", f"regular@127.0.0.1:{proxy}", "--mode", f"reverse:https://{host}@127.0.0.1:{plain}"]
         told = ["--set", f"confdir={self.certs}", "--set", f"ssl_verify_upstream_trusted_ca={upstream_ca}"]
-        return [str(program), *doors, *told, *self._own(name, host, proxy)]
+        return [mitmdump, *doors, *told, *self._own(name, host, proxy)]
 
     def _own(self, name: str, host: str, proxy: int) -> list[str]:
         if name == "mitmdump":

@@ -103,8 +103,13 @@ def _rounds(scale: Scale, doors: Sequence[Door], what: str) -> Iterator[Door]:
 # What is measured
 
 
+def _by_door(doors: Sequence[Door]) -> dict[str, list[float]]:
+    """Room for each door's figures."""
+    return {door.name: [] for door in doors}
+
+
 def _streams(place: Bench, doors: Sequence[Door], scale: Scale, vcrpy: Mapping[str, float]) -> Iterator[Row]:
-    speed, cpu, first, late, late99, paced_cpu = ({door.name: [] for door in doors} for _ in range(6))
+    speed, cpu, first, late, late99, paced_cpu = (_by_door(doors) for _ in range(6))
     for door in _rounds(scale, doors, "streams"):
         with _connected(place, door, 1):
             before = door.cpu
@@ -131,7 +136,7 @@ def _streams(place: Bench, doors: Sequence[Door], scale: Scale, vcrpy: Mapping[s
 
 def _exchanges(place: Bench, doors: Sequence[Door], scale: Scale, vcrpy: Mapping[str, float]) -> Iterator[Row]:
     for connections in scale.connections:
-        speed, cpu = ({door.name: [] for door in doors} for _ in range(2))
+        speed, cpu = (_by_door(doors) for _ in range(2))
         for door in _rounds(scale, doors, f"exchanges, {connections} connections"):
             with _connected(place, door, connections):
                 before = door.cpu
@@ -147,7 +152,7 @@ def _exchanges(place: Bench, doors: Sequence[Door], scale: Scale, vcrpy: Mapping
 
 
 def _handshakes(place: Bench, doors: Sequence[Door], scale: Scale) -> Iterator[Row]:
-    speed, cpu = ({door.name: [] for door in doors} for _ in range(2))
+    speed, cpu = (_by_door(doors) for _ in range(2))
     for door in _rounds(scale, doors, "new TLS connections"):
         before = door.cpu
         answer = place.load("connect", door=door.through("proxy"), count=scale.handshakes)
