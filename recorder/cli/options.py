@@ -95,7 +95,13 @@ session_option = functools.partial(
 _RECORDING: list[Callable[[Any], Any]] = [
     cassette_dir_option,
     option("--host", multiple=True, metavar="HOST", default=[setting.DEFAULT_HOST], help="Host to record; repeatable."),
-    option("--layout", default="", metavar="LAYOUT", help="Layout of a new cassette: go-vcr, seed or charm."),
+    option(
+        "--layout",
+        default="",
+        metavar="LAYOUT",
+        show_default=False,
+        help="Layout of a new cassette: go-vcr, seed or charm.  [default: go-vcr]",
+    ),
     option(
         "--keep-header",
         multiple=True,
