@@ -185,7 +185,9 @@ def bench(folder: Path) -> Iterator[Bench]:
 
 def _make_ca(folder: Path) -> None:
     """The CA is there before anything is measured. In a process of its own: it loads mitmproxy."""
-    program = "import sys, pathlib; from recorder.proxy import trust; trust.prepare(pathlib.Path(sys.argv[1]))"
+    program = (
+        "import sys, pathlib; from recorder.proxy import certificates; certificates.prepare(pathlib.Path(sys.argv[1]))"
+    )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program, str(folder)], check=True, env=environment)
 

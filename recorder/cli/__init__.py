@@ -24,7 +24,7 @@ _COMMANDS: Mapping[str, str] = {
     "run": "recorder.cli.run",
     "stop": "recorder.cli.sessions",
     "status": "recorder.cli.sessions",
-    "list": "recorder.cli.list",
+    "list": "recorder.cli.list_",
     "env": "recorder.cli.sessions",
     "ca": "recorder.cli.ca",
     "show": "recorder.cli.show",

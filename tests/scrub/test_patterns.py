@@ -68,10 +68,13 @@ def _slow_texts(row: Pattern) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("row", PATTERNS, ids=_id)
 def test_no_text_makes_an_expression_slow(row: Pattern) -> None:
-    """A linear expression takes a few milliseconds, a quadratic one seconds; the promise in between is 100 ms."""
+    """A linear expression takes a few milliseconds of CPU, a quadratic one seconds; the promise in between is 100 ms.
+
+    The best of ten: other processes on the core lengthen each of them.
+    """
     for piece in _slow_texts(row):
         text = (piece * (QUARTER // len(piece) + 1))[:QUARTER]
-        assert any(_seconds(row, text) < 0.025 for _ in range(3)), (row.name, piece)
+        assert any(_seconds(row, text) < 0.025 for _ in range(10)), (row.name, piece)
 
 
 def _seconds(row: Pattern, text: bytes) -> float:

@@ -18,7 +18,7 @@ from tests.llm.conversation.making import STREAM, events, interaction
 from tests.views.html import pages
 from tests.views.html.test_markup import Seen
 
-ASSETS = ROOT / "recorder" / "report" / "page" / "assets"
+ASSETS = ROOT / "recorder" / "views" / "html" / "assets"
 KNOWN = {
     *("html", "head", "meta", "title", "style", "script", "body", "header", "main", "section", "article", "a", "div"),
     *("p", "span", "bdi", "code", "strong", "form", "label", "input", "output", "button", "details", "summary"),
