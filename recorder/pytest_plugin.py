@@ -200,12 +200,12 @@ def cassette(
     try:
         yield made
     finally:
-        summary = _told(control_client.stop, running.base_url_port, name)
+        summary = _failing_the_test(control_client.stop, running.base_url_port, name)
     if missed := (summary.get("receipt") or {}).get("missed"):
         pytest.fail(_misses(made, missed), pytrace=False)
 
 
-def _told(call: Any, *given: Any, **named: Any) -> Any:
+def _failing_the_test(call: Any, *given: Any, **named: Any) -> Any:
     """What the recorder answers; what it refuses is the test's failure, in one line."""
     try:
         return call(*given, **named)

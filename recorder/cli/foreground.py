@@ -120,14 +120,14 @@ class _Run:
         receipts = [summary.receipt for summary in self._stopped if summary.receipt]
         job.demands.write(receipts)
         status = status or (1 if proxy.failure else 0) or job.demands.status(receipts)
-        return Ended(status=status, said=proxy.failure or _told(self._stopped))
+        return Ended(status=status, said=proxy.failure or _last_words(self._stopped))
 
     def _note_stopped(self, summary: Summary) -> None:
         self._stopped.append(summary)
         self._job.on_stopped(summary)
 
 
-def _told(stopped: list[Summary]) -> str:
+def _last_words(stopped: list[Summary]) -> str:
     """A recorder's last words."""
     if len(stopped) == 1:
         return f"{stopped[0].path}: {stopped[0].line()}"

@@ -79,7 +79,7 @@ def refresh_command(
         number for number, each in enumerate(again) if _is_chosen(number, each, everything, changed=changed, ids=ids)
     ]
     _rewrite(path, data, held, {number: again[number] for number in chosen})
-    click.echo(_told(path, chosen, again, asked=everything or changed or bool(ids)))
+    click.echo(_summary_line(path, chosen, again, asked=everything or changed or bool(ids)))
     return 0 if all(each.new for each in again) else RecorderError.exit_code
 
 
@@ -116,7 +116,7 @@ def _rewrite(path: Path, data: bytes, held: Cassette, chosen: Mapping[int, _Agai
     store.rewrite(path, expected=data, data=text, now=time.time_ns())
 
 
-def _told(path: Path, chosen: list[int], again: list[_Again], *, asked: bool) -> str:
+def _summary_line(path: Path, chosen: list[int], again: list[_Again], *, asked: bool) -> str:
     of = f"of {humanize.count(len(again), 'interaction')}"
     changed = f"{sum(bool(each.changes) for each in again)} {of} changed"
     if asked:
@@ -166,7 +166,7 @@ def _session(number: int) -> str:
     return f"again-{number}"
 
 
-def _silent(_told: object) -> None:
+def _silent(_summary_line: object) -> None:
     return
 
 

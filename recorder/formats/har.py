@@ -216,8 +216,8 @@ def _exchange(entry: Place, now: int) -> Exchange:
     if answered.is_mapping and answered.at("status").integer() > 0:  # 0: blocked, or no answer had come
         answer = wire_exchange.Answer(
             code=answered.at("status").integer(),
-            reason=_told(answered.at("statusText")),
-            http_version=_told(answered.at("httpVersion")),
+            reason=_text(answered.at("statusText")),
+            http_version=_text(answered.at("httpVersion")),
             headers=_pairs(answered),
             body=_body(answered.at("content")),
             decoded=True,
@@ -225,7 +225,7 @@ def _exchange(entry: Place, now: int) -> Exchange:
     return wire_exchange.exchange(
         method=asked.at("method").text(),
         url=asked.at("url").text(),
-        http_version=_told(asked.at("httpVersion")),
+        http_version=_text(asked.at("httpVersion")),
         headers=_pairs(asked),
         body=_posted(asked),
         answer=answer,
@@ -235,7 +235,7 @@ def _exchange(entry: Place, now: int) -> Exchange:
     )
 
 
-def _told(place: Place) -> str:
+def _text(place: Place) -> str:
     return place.value if isinstance(place.value, str) else ""
 
 
@@ -245,7 +245,7 @@ def _nanoseconds(milliseconds: Place | None) -> int:
 
 def _began(entry: Place, now: int) -> int:
     try:
-        began = datetime.fromisoformat(_told(entry.at("startedDateTime")))
+        began = datetime.fromisoformat(_text(entry.at("startedDateTime")))
         since = (began if began.tzinfo else began.replace(tzinfo=UTC)) - _BEGINNING
     except (ValueError, OverflowError):
         return now
@@ -266,7 +266,7 @@ def _posted(asked: Place) -> bytes:
         return _decoded(text, data.at("encoding").value or data.at("_encoding").value)
     if not isinstance(params.value, list):
         return b""
-    return urlencode([(item.at("name").text(), _told(item.at("value"))) for item in params.items()]).encode()
+    return urlencode([(item.at("name").text(), _text(item.at("value"))) for item in params.items()]).encode()
 
 
 def _body(content: Place) -> bytes | None:

@@ -26,7 +26,7 @@ def dumps(sessions: Iterable[Session], *, every_turn: bool = False) -> Iterator[
         turns = [conversation.read(each, number) for number, each in enumerate(session.interactions)]
         answered = [turn for turn in turns if turn.answers and not turn.error]
         for turn in answered if every_turn else _last(answered):
-            yield line(_told(turn))
+            yield line(_record(turn))
 
 
 def _last(turns: list[Turn]) -> Iterator[Turn]:
@@ -60,7 +60,7 @@ def _canonical(call: ToolCall) -> str:
     return call.arguments if parsed is None else json.dumps(parsed, sort_keys=True)
 
 
-def _told(turn: Turn) -> dict[str, Any]:
+def _record(turn: Turn) -> dict[str, Any]:
     request = lenient_json.mapping(lenient_json.loads(turn.interaction.request.body))
     if turn.api == "chat":
         prompt = [_as_sent(message) for message in lenient_json.dicts(request.get("messages"))]

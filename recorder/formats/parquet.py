@@ -105,8 +105,8 @@ def _row(session: str, turn: Turn) -> dict[str, Any]:
         "status": response.code,
         "api": turn.api or None,
         "streamed": turn.streamed,
-        "model": _told(usage.model),
-        "provider": _told(usage.provider),
+        "model": _storable(usage.model),
+        "provider": _storable(usage.provider),
         "prompt_tokens": _count(usage.prompt_tokens),
         "completion_tokens": _count(usage.completion_tokens),
         "reasoning_tokens": _count(usage.reasoning_tokens),
@@ -114,8 +114,8 @@ def _row(session: str, turn: Turn) -> dict[str, Any]:
         "total_tokens": _count(usage.total_tokens),
         "cost": usage.cost,
         "duration_ns": response.duration,
-        "finish_reason": _told(turn.finish_reason),
-        "error": _told(turn.error or None),
+        "finish_reason": _storable(turn.finish_reason),
+        "error": _storable(turn.error or None),
         "text": clean(turn.text) if spoke else None,
         "reasoning": clean(turn.reasoning) if spoke else None,
         "tool_calls": [
@@ -139,7 +139,7 @@ def _body(side: str, body: bytes) -> dict[str, Any]:
         return {f"{side}_body": None, f"{side}_bytes": body}
 
 
-def _told(text: str | None) -> str | None:
+def _storable(text: str | None) -> str | None:
     return None if text is None else clean(shown(text))
 
 

@@ -236,10 +236,10 @@ class RecordAddon:
         """What becomes of a request. Where that takes time, for its size or to explain a miss, on a thread."""
         started = session.started
         assert started is not None
-        course = started.ask(asked) if len(asked.body) <= _SMALL else await self._threads.scrub(started.ask, asked)
+        course = started.ask(asked) if len(asked.body) <= _SMALL else await self._threads.compute(started.ask, asked)
         if not course.missed:
             return course, None
-        miss = await self._threads.scrub(started.missed, asked)
+        miss = await self._threads.compute(started.missed, asked)
         logger.warning("recorder: missed in %s: %s", session.name, miss)
         return course, miss
 

@@ -43,11 +43,11 @@ class Threads:
     """The threads of all recordings: some that compute, some that wait for the disk."""
 
     def __init__(self) -> None:
-        self._scrubbers = ThreadPoolExecutor(_THREADS, thread_name_prefix="scrub")
+        self._computing = ThreadPoolExecutor(_THREADS, thread_name_prefix="compute")
         self._disk = ThreadPoolExecutor(_THREADS, thread_name_prefix="write")
 
-    def scrub(self, call: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> asyncio.Future[_T]:
-        return asyncio.get_running_loop().run_in_executor(self._scrubbers, partial(call, *given, **named))
+    def compute(self, call: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> asyncio.Future[_T]:
+        return asyncio.get_running_loop().run_in_executor(self._computing, partial(call, *given, **named))
 
     def on_disk(self, call: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> asyncio.Future[_T]:
         return asyncio.get_running_loop().run_in_executor(self._disk, partial(call, *given, **named))
@@ -58,7 +58,7 @@ class Threads:
 
     def close(self) -> None:
         """Let the threads go, when they have done what they were given."""
-        self._scrubbers.shutdown()
+        self._computing.shutdown()
         self._disk.shutdown()
 
 
@@ -97,7 +97,7 @@ class Writing:
         if prepared:
             self._enqueue(prepared, waiting)
         else:
-            scrubbing = self._threads.scrub(self._recording.prepare, exchange)
+            scrubbing = self._threads.compute(self._recording.prepare, exchange)
             scrubbing.add_done_callback(lambda scrubbed: self._scrubbed(scrubbed, waiting))
         return await waiting
 

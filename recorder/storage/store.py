@@ -123,7 +123,7 @@ class Store:
         path = path.absolute()
         if path.suffix != ".yaml" or path.stem.endswith(".incomplete"):
             raise UsageError(f"{path}: expected a cassette's name: NAME.yaml, and not NAME.incomplete.yaml")
-        with _told(path, "open the cassette"):
+        with _explained(path, "open the cassette"):
             _make_folder(path.parent)
             lock = _Lock.take(path, now=now)
             files: list[_File] = []
@@ -236,7 +236,7 @@ class Store:
     @contextmanager
     def _failing_closed(self, doing: str) -> Iterator[None]:
         try:
-            with _told(self.path, doing):
+            with _explained(self.path, doing):
                 yield
         except StoreError as error:
             self.failed = error
@@ -249,7 +249,7 @@ def rewrite(path: Path, *, expected: bytes, data: bytes, now: int) -> None:
     Raises LockedError if a recorder holds it, StoreError if it has changed since it was read, or cannot be written.
     """
     path = path.absolute()
-    with _told(path, "rewrite it"):
+    with _explained(path, "rewrite it"):
         lock = _Lock.take(path, now=now)
         try:
             file = _File(path, GO_VCR, _open_plain(path, os.O_RDWR))
@@ -619,7 +619,7 @@ def _stamp(time_ns: int) -> bytes:
 
 
 @contextmanager
-def _told(path: Path, doing: str) -> Iterator[None]:
+def _explained(path: Path, doing: str) -> Iterator[None]:
     """Turn what the system says into one line for a person."""
     try:
         yield
