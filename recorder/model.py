@@ -2,7 +2,7 @@
 
 House rules: every value is frozen and checks itself, so that an illegal one cannot exist. Text that came as bytes which
 are not UTF-8 (Go strings may hold any) is kept with `surrogateescape`; bodies are bytes. Where a value comes from is
-said in `gohttp.py`, how it is spelled on disk in `cassette/`.
+said in `cassette/go_http.py`, how it is spelled on disk in `cassette/`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The direct path: interactions spelled as go-vcr and our writer spell them, read without a YAML parser.
 
-It never refuses anything. What is spelled in any other way is `ForeignError`, and `events.py` then judges; what runs
-into the end of the file while all is well so far is `TornError`, an interaction cut off in mid-write. What it does
+It never refuses anything. What is spelled in any other way is `ForeignError`, and `yaml_reader.py` then judges; what
+runs into the end of the file while all is well so far is `TornError`, an interaction cut off in mid-write. What it does
 take, it takes for the same as a YAML parser would: a test holds the two against each other.
 
-Nearly every interaction is taken by the three patterns of `usual.py`, any other line by line, to the same result.
-Bodies are found, taken out of their indentation and checked as a whole (`rfind`, `rsplit`, `in`).
+Nearly every interaction is taken by the three patterns of `head_patterns.py`, any other line by line, to the same
+result. Bodies are found, taken out of their indentation and checked as a whole (`rfind`, `rsplit`, `in`).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class TornError(Exception):
 
 
 class _UnusualError(Exception):
-    """More than the patterns of `usual.py` take."""
+    """More than the patterns of `head_patterns.py` take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """An interaction as nearly every one is: its two bodies aside, three patterns take it whole.
 
 They are go-vcr's keys in its order; what may be left out or empty may be so here. Values are plain, or in quotes with
-nothing in them to undo. `direct.py` reads whatever is more than that, line by line and to the same result.
+nothing in them to undo. `go_vcr_reader.py` reads whatever is more than that, line by line and to the same result.
 """
 
 from __future__ import annotations

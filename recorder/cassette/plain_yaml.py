@@ -1,7 +1,7 @@
 """YAML of other programs ⇄ plain values: mappings, lists, texts, bytes, whole numbers, flags, None. No object is made.
 
-As in `events.py` only events are used: a tag can make no object, depth and size are bounded, and what aliases add up
-to counts as often as it is there. A scalar is no text only where it stands plain and cannot be meant as one.
+As in `yaml_reader.py` only events are used: a tag can make no object, depth and size are bounded, and what aliases add
+up to counts as often as it is there. A scalar is no text only where it stands plain and cannot be meant as one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Text → interactions, one by one, and how far a file is whole. Strict: a wrong interaction never comes out.
 
-Each interaction is first read as go-vcr spells it (`direct.py`). The lines of one that was edited by hand go through
-the general path (`events.py`), and a file that is laid out in another way goes through it as a whole. `CassetteError`
-is the only exception, whatever the bytes.
+Each interaction is first read as go-vcr spells it (`go_vcr_reader.py`). The lines of one that was edited by hand go
+through the general path (`yaml_reader.py`), and a file that is laid out in another way goes through it as a whole.
+`CassetteError` is the only exception, whatever the bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One exchange as it goes over the wire, from the request's head to the response's end. Sans-IO.
 
-What is kept here is what stood on the wire, unscrubbed and still encoded; `gohttp.py` turns it into what a Go client
-would have seen. `chunk` is on the path of every streamed byte, so it does nothing but remember.
+What is kept here is what stood on the wire, unscrubbed and still encoded; `cassette/go_http.py` turns it into what a Go
+client would have seen. `chunk` is on the path of every streamed byte, so it does nothing but remember.
 
 Times are nanoseconds: `began` since the epoch, all others since `began`.
 """

@@ -15,7 +15,7 @@ from tests.cassette import strategies
 from tests.cassette.strategies import for_interactions, layouts, plain_interaction
 
 TEXT = render(plain_interaction(b"data: a\n\ndata: b\n\n", Date="Mon, 01 Jan"), 0, GO_VCR)
-# All that `usual.py` knows: values in both quotes, several of one name, what is left out or empty.
+# All that `head_patterns.py` knows: values in both quotes, several of one name, what is left out or empty.
 RICH = (
     render(plain_interaction(b"event: a\ndata: b\n\n", A="*", B="12", C="a: b", D="W/1", E="a"), 0, CHARM)
     .replace(b"E:\n      - a\n", b"E:\n      - a\n      - 'y'\n")
