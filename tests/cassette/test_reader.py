@@ -349,5 +349,5 @@ def test_hostile_text_is_refused_within_a_second_and_200_mb(kind: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     seconds, megabytes = map(float, done.stdout.split())
-    assert seconds < 1
+    assert seconds < 3  # of CPU: about one on a machine with other work; what is quadratic here takes minutes
     assert megabytes < 200
