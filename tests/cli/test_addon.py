@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,6 @@ import pytest
 from recorder.cli.addon import SCRIPTS
 from tests.cli.conftest import Call
 from tests.e2e.processes import PATIENCE, ROOT, clean_environment
-
-MITMDUMP = str(Path(sys.executable).with_name("mitmdump"))
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -31,27 +31,41 @@ def test_another_name_is_one_line(call: Call) -> None:
     assert "'record', 'replay'" in outcome.stderr
 
 
-def test_mitmdump_loads_it_without_a_checkout(call: Call, tmp_path: Path) -> None:
-    """The package alone, in a folder of its own, as a wheel installs it; mitmdump runs elsewhere."""
+# Without `site`, so that no editable install of this checkout is found.
+DUMP = """
+import sys
+from mitmproxy.tools.main import mitmdump
+try:
+    mitmdump()
+finally:
+    print("loaded", sys.modules["recorder.proxy.addon"].__file__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "said"),
+    [
+        ("record", 0, ""),
+        ("replay", 2, "replay: expected the name of a session to replay, found none; add --set session=NAME\n"),
+    ],
+)
+def test_mitmdump_loads_it_without_a_checkout(call: Call, tmp_path: Path, script: str, status: int, said: str) -> None:
+    """A copy of the package alone, as a wheel installs it; mitmdump runs elsewhere, and reads a file without flows."""
     site = tmp_path / "site"
-    site.mkdir()
-    (site / "recorder").symlink_to(ROOT / "recorder")
-    printed = Path(call("addon", "replay").stdout.strip())
-    script = site / printed.relative_to(ROOT)
+    shutil.copytree(ROOT / "recorder", site / "recorder", ignore=shutil.ignore_patterns("__pycache__"))
+    path = site / Path(call("addon", script).stdout.strip()).relative_to(ROOT)
     folder = tmp_path / "elsewhere"
     folder.mkdir()
+    (folder / "flows").touch()
     done = subprocess.run(
-        [MITMDUMP, "-s", str(script), "--set", f"confdir={tmp_path}", "--listen-port", "0"],
+        [sys.executable, "-S", "-c", DUMP, "-s", str(path), "-n", "-r", "flows", "--set", f"confdir={tmp_path}"],
         cwd=folder,
-        env=clean_environment(folder),
+        env=clean_environment(folder, PYTHONPATH=sysconfig.get_path("purelib")),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=2 * PATIENCE,
         check=False,
     )
-    # The addon speaks: what it has not been told is its own word.
-    assert (2, "replay: expected the name of a session to replay, found none; add --set session=NAME\n") == (
-        done.returncode,
-        done.stderr,
-    )
+    assert (status, said) == (done.returncode, done.stderr)
+    assert f"loaded {site / 'recorder' / 'proxy' / 'addon.py'}" == done.stdout.splitlines()[-1]
