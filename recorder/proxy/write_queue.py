@@ -24,6 +24,7 @@ from contextlib import suppress
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from recorder.errors import RecorderError
 from recorder.session.recording import Prepared, Recorded, Recording, Summary
 from recorder.wire.exchange import Exchange
 
@@ -78,6 +79,9 @@ class Writing:
         self._is_quick = False  # as far as is known: whether the last write, with its sync, was
         self._finished: asyncio.Future[None] | None = None
         self._unheard: BaseException | None = None  # what went wrong with an exchange that nobody waits for
+        self._failed: BaseException | None = (
+            None  # what went wrong in a step that nobody awaits: nothing more is written
+        )
 
     @property
     def pending(self) -> bool:
@@ -89,16 +93,19 @@ class Writing:
 
         `alone`: no other exchange is under way.
         """
+        if self._failed is not None:
+            raise RecorderError(f"an earlier exchange could not be written: {self._failed!r}")
         prepared = self._recording.prepare(exchange) if _is_small(exchange) else None
         if prepared and alone and self._is_quick and not self._pending:
             return self._write_timed([prepared])[0]
         waiting: _Waiting = asyncio.get_running_loop().create_future()
         self._pending.add(waiting)
-        if prepared:
-            self._enqueue(prepared, waiting)
-        else:
-            scrubbing = self._threads.compute(self._recording.prepare, exchange)
-            scrubbing.add_done_callback(lambda scrubbed: self._scrubbed(scrubbed, waiting))
+        try:
+            self._begin(exchange, prepared, waiting)
+        except BaseException as error:
+            self._pending.discard(waiting)
+            self._fail(error)
+            raise
         return await waiting
 
     async def finish(self) -> None:
@@ -118,6 +125,26 @@ class Writing:
         """Put a remark into the summary."""
         self.summary.notes.append(text)
 
+    def _guarded(self, step: Callable[_P, None], *given: _P.args, **named: _P.kwargs) -> None:
+        """Take a step that nobody awaits."""
+        try:
+            step(*given, **named)
+        except BaseException as error:  # noqa: BLE001 - it is for all who wait, or their clients would wait for ever
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Write nothing more, and let nobody wait: what was half done cannot be gone on with."""
+        self._failed, self._ready = error, []
+        for waiting in list(self._pending):
+            self._settle(waiting, error)
+
+    def _begin(self, exchange: Exchange, prepared: Prepared | None, waiting: _Waiting) -> None:
+        if prepared:
+            self._enqueue(prepared, waiting)
+            return
+        scrubbing = self._threads.compute(self._recording.prepare, exchange)
+        scrubbing.add_done_callback(lambda scrubbed: self._guarded(self._scrubbed, scrubbed, waiting))
+
     def _scrubbed(self, scrubbed: asyncio.Future[Prepared], waiting: _Waiting) -> None:
         if error := scrubbed.exception():
             self._settle(waiting, error)
@@ -129,7 +156,7 @@ class Writing:
         if not self._busy:
             self._busy = True
             # Not at once: what else ends in this turn of the loop goes along.
-            asyncio.get_running_loop().call_soon(self._write)
+            asyncio.get_running_loop().call_soon(self._guarded, self._write)
 
     def _write(self) -> None:
         batch, self._ready = self._ready, []
@@ -143,7 +170,7 @@ class Writing:
         except BaseException as error:  # noqa: BLE001 - it is for who waits
             told = error
         with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
-            loop.call_soon_threadsafe(self._written, batch, told)
+            loop.call_soon_threadsafe(self._guarded, self._written, batch, told)
 
     def _write_timed(self, finished: Sequence[Prepared]) -> list[Recorded]:
         began = time.monotonic()
@@ -160,20 +187,26 @@ class Writing:
             self._settle(waiting, became)
 
     def _settle(self, waiting: _Waiting, became: Recorded | BaseException) -> None:
-        self._pending.discard(waiting)
-        finished = self._finished if self._finished and not self._finished.done() else None
-        if isinstance(became, BaseException):
-            if waiting.done():  # cancelled: nobody waits for it any more
-                self._unheard = self._unheard or became
-            else:
-                waiting.set_exception(became)
-            if finished:
-                finished.set_exception(became)
-            return
+        """Tell who waits, and only then forget it: `_fail` finds whoever has not been told."""
+        error = became if isinstance(became, BaseException) else None
         if not waiting.done():
-            waiting.set_result(became)
-        if finished and not self._pending:
-            finished.set_result(None)
+            _resolve(waiting, became)
+        elif error is not None:  # cancelled: nobody waits for it any more
+            self._unheard = self._unheard or error
+        self._pending.discard(waiting)
+        if self._finished is None or self._finished.done():
+            return
+        if error is not None:
+            self._finished.set_exception(error)
+        elif not self._pending:
+            self._finished.set_result(None)
+
+
+def _resolve(waiting: _Waiting, became: Recorded | BaseException) -> None:
+    if isinstance(became, BaseException):
+        waiting.set_exception(became)
+    else:
+        waiting.set_result(became)
 
 
 def _is_small(exchange: Exchange) -> bool:

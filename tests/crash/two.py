@@ -15,3 +15,10 @@ def second_recorder(launcher: Launcher, session: str = "session") -> tuple[float
     assert 1 == ended.returncode, ended
     (line,) = ended.stderr.splitlines()
     return took, line
+
+
+def command_line(launcher: Launcher) -> float:
+    """How long the command line takes to load, in seconds: what a refusal is held against."""
+    began = time.monotonic()
+    launcher.command("start", "--help")
+    return time.monotonic() - began
