@@ -95,7 +95,7 @@ class Proxy:
     def stop(self) -> None:
         """Stop in order; the second call ends the wait for streams under way."""
         if self._stopping:
-            self._addon.hurry()
+            self._addon.force_shutdown()
         self._stopping = True
         if self._master:
             self._master.shutdown()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 
-from recorder.errors import UsageError
+from recorder.errors import RecorderError, UsageError
 from recorder.replay.cadence import parse_pace
 from recorder.replay.faults import parse_fault
 from recorder.replay.matching import parse_criteria
 from recorder.replay.policy import Playing, parse_on_miss
+from recorder.replay.receipt import Receipt
 from recorder.replay.tape import parse_reuse
 from recorder.session import settings as setting
 from recorder.session.requirements import Demands
@@ -71,9 +73,15 @@ def settings() -> Settings:
     )
 
 
-def demands() -> Demands:
+def fall_short(receipts: Sequence[Receipt], *, failed: Callable[[RecorderError], None]) -> bool:
+    """Write the receipts; whether a replay came to less than was demanded. `failed`: they cannot be written."""
     options = ctx.options
-    return Demands(receipt=Path(options.receipt) if options.receipt else None, strict=options.strict)
+    demands = Demands(receipt=Path(options.receipt) if options.receipt else None, strict=options.strict)
+    try:
+        demands.write(receipts)
+    except RecorderError as error:
+        failed(error)
+    return bool(demands.status(receipts))
 
 
 def open_recorded_only(settings: Settings) -> None:

@@ -117,6 +117,16 @@ class Settings:
     def records(self, name: str, port: int) -> bool:
         return any(host.matches(name, port) for host in self.hosts)
 
+    @property
+    def is_offline(self) -> bool:
+        """Whether no upstream may be asked, but for a session that is in another mode than the recorder."""
+        return self.mode is Mode.REPLAY and (self.playing is None or self.playing.on_miss == "error")
+
+    def offline_reason(self, host: str) -> str:
+        """Why a connection to `host`, which is not recorded, is refused."""
+        hosts = ", ".join(host.name for host in self.hosts)
+        return f"in replay no connection is opened, and {host} is none of the recorded hosts ({hosts}); see --host"
+
 
 def parse_mode(text: str) -> Mode:
     try:

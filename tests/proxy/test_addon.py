@@ -29,6 +29,7 @@ from recorder.errors import StoreError
 from recorder.model import Interaction
 from recorder.proxy import flow_values
 from recorder.proxy.addon import RecordAddon
+from recorder.proxy.live_sessions import LiveSessions
 from recorder.proxy.tee import Tee
 from recorder.session.recording import Prepared, Recorded, Recording, Summary
 from recorder.session.session_table import Recordings
@@ -541,7 +542,7 @@ def test_a_stream_that_finishes_in_time_is_recorded(tmp_path: Path) -> None:
 def test_who_asks_again_waits_no_longer(tmp_path: Path) -> None:
     async def hurry(bench: Bench, _flow: http.HTTPFlow) -> None:
         await asyncio.sleep(0.05)
-        bench.addon.hurry()
+        bench.addon.force_shutdown()
 
     bench = stopping(tmp_path, hurry)
     assert ([], 1) == (bench.cassette, len(bench.incomplete))
@@ -716,7 +717,7 @@ def test_a_failed_session_ends_mitmdump_with_status_1(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(Recording, "stop"), (RecordAddon, "_drain"), (logging.Logger, "removeHandler")]
+    ("owner", "name"), [(Recording, "stop"), (LiveSessions, "_drain"), (logging.Logger, "removeHandler")]
 )
 def test_whatever_fails_while_it_stops_ends_mitmdump_with_status_1(tmp_path: Path, owner: type, name: str) -> None:
     async def inside() -> None:
