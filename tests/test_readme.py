@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from recorder.cli import recorder as group
 from recorder.session import settings_file
+from recorder.session.settings_table import SETTINGS, Kind
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -58,6 +60,35 @@ def test_the_readme_names_no_option_that_is_not_there() -> None:
         if flag.startswith("--")
     }
     assert set() == used - ours - {"--"}
+
+
+def table_of_settings() -> str:
+    """The options of `recorder start`, in its order, from the one table of settings."""
+    lines = ["| option | default | meaning |", "| --- | --- | --- |"]
+    for row in SETTINGS.values():
+        if row.key == "base-url":  # of `run` alone
+            continue
+        long = [flag for flags in row.flags or (f"--{row.key}",) for flag in flags.split("/")]
+        names = ", ".join(f"`{flag}`" for flag in long)
+        default = row.shown or ("no" if row.kind is Kind.FLAG else f"`{row.default}`" if row.default else "")
+        meaning = row.help.replace("*", r"\*") + ("; repeatable." if row.kind is Kind.SEVERAL else ".")
+        lines.append(f"| {names} | {default} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_table_of_options_is_the_table_of_settings() -> None:
+    """`SETTINGS_TABLE=write` puts it into the README."""
+    start = README.index("| option | default | meaning |")
+    end = README.index("\n\n", start) + 1
+    if os.environ.get("SETTINGS_TABLE") == "write":
+        (ROOT / "README.md").write_text(README[:start] + table_of_settings() + README[end:], encoding="utf-8")
+    else:
+        assert table_of_settings() == README[start:end]
+
+
+def test_every_option_of_mitmdump_stands_in_the_readme() -> None:
+    named = {code.removeprefix("--set ") for code in INLINE}
+    assert set() == {f"{row.mitmdump}=" for row in SETTINGS.values() if row.mitmdump} - named
 
 
 def test_the_settings_files_in_the_readme_are_read() -> None:

@@ -20,7 +20,7 @@ from recorder import simulator
 from recorder.cassette import loads
 from recorder.errors import RecorderError, UsageError
 from recorder.model import Interaction
-from recorder.session import settings as setting
+from recorder.session.settings_table import SETTINGS
 
 _MODEL = "x-ai/grok-code-fast-1"
 _NEEDED = ("openai", "hypercorn", "trustme")
@@ -35,7 +35,7 @@ _SHOWN_LINES = 26
 @click.option(
     "--cassette-dir",
     type=click.Path(path_type=Path, file_okay=False),
-    default=setting.DEFAULT_CASSETTE_DIR,
+    default=SETTINGS["cassette-dir"].default,
     show_default=True,
     help="Folder of the cassettes.",
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from recorder import humanize
-from recorder.cli.options import cassette_dir_option, config_file, option, session_option
+from recorder.cli.options import cassette_dir_option, config_file, option
 from recorder.errors import RecorderError
 from recorder.formats import Found
 from recorder.session import foreign_recordings
@@ -29,15 +29,13 @@ _SHOWN_HOSTS = 5
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--from", "form", required=True, type=click.Choice(FORMATS), help="The format; mitm: mitmproxy's flows.")
-@session_option(help="Session to append to; a / makes folders.  [default: the file's name]", default=None)
+@option("session", help="Session to append to; a / makes folders.  [default: the file's name]", show_default=False)
 @cassette_dir_option
-@option("--host", multiple=True, metavar="HOST", default=[setting.DEFAULT_HOST], help="Host to import; repeatable.")
+@option("host", help="Host to import; repeatable.")
 @click.option("--all-hosts", is_flag=True, help="Import every host's.")
-@option("--layout", default="", metavar="LAYOUT", help="Layout of a new cassette: go-vcr, seed or charm.")
-@option(
-    "--keep-header", multiple=True, metavar="NAME", help="Header to keep beside the usual ones, * for all; repeatable."
-)
-@option("--allow-opaque", is_flag=True, help="Also import bodies that cannot be searched for secrets.")
+@option("layout")
+@option("keep-header")
+@option("allow-opaque", help="Also import bodies that cannot be searched for secrets.")
 def import_command(
     *,
     file: Path,
@@ -46,7 +44,7 @@ def import_command(
     cassette_dir: Path,
     host: tuple[str, ...],
     all_hosts: bool,
-    layout: str,
+    layout: str | None,
     keep_header: tuple[str, ...],
     allow_opaque: bool,
 ) -> None:

@@ -18,6 +18,7 @@ from recorder.session import settings as setting
 from recorder.session import settings_file
 from recorder.session.settings import Settings
 from recorder.session.settings_file import ConfigFile
+from recorder.session.settings_table import SETTINGS, Kind
 from recorder.storage.session_paths import check_name, data_folder
 
 if TYPE_CHECKING:
@@ -26,12 +27,34 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def option(*flags: str, **attributes: Any) -> Callable[[F], F]:
-    """`click.option` that can also be set as `RECORDER_…` and in the file."""
-    key = next(flag for flag in flags if flag.startswith("--")).split("/")[0].removeprefix("--")
-    attributes.setdefault("envvar", f"RECORDER_{key.replace('-', '_').upper()}")
-    attributes.setdefault("show_default", True)
-    return click.option(*flags, cls=_Option, key=key, **attributes)
+_TYPES: Mapping[Kind, Mapping[str, Any]] = {
+    Kind.TEXT: {},
+    Kind.SEVERAL: {"multiple": True},
+    Kind.FLAG: {"is_flag": True},
+    Kind.FOLDER: {"type": click.Path(path_type=Path, file_okay=False)},
+    Kind.FILE: {"type": click.Path(path_type=Path, dir_okay=False)},
+    Kind.EXISTING_FILE: {"type": click.Path(path_type=Path, exists=True, dir_okay=False)},
+    Kind.NUMBER: {"type": float},
+    Kind.SECONDS: {"type": click.FloatRange(min=0)},
+    Kind.PORT: {"type": click.IntRange(0, 65535)},
+}
+
+
+def option(key: str, **changed: Any) -> Callable[[F], F]:
+    """`click.option` for a setting, which the environment and the file can have as well. `changed`: its attributes."""
+    row = SETTINGS[key]
+    end = "; repeatable." if row.kind is Kind.SEVERAL else "."
+    attributes: dict[str, Any] = {
+        **_TYPES[row.kind],
+        "envvar": row.variable,
+        "help": row.help + end + (f"  [default: {row.shown}]" if row.shown else ""),
+        "show_default": not row.shown,
+    }
+    if row.metavar:
+        attributes["metavar"] = row.metavar
+    if row.default:  # to click a default of None is one, and what is required would be there
+        attributes["default"] = [row.default] if row.kind is Kind.SEVERAL else row.default
+    return click.option(*(row.flags or (f"--{key}",)), cls=_Option, key=key, **attributes | changed)
 
 
 class _Option(click.Option):
@@ -66,122 +89,32 @@ def config_file() -> ConfigFile:
     return settings_file.nearest(Path.cwd())
 
 
-cassette_dir_option = option(
-    "--cassette-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=setting.DEFAULT_CASSETTE_DIR,
-    help="Folder of the cassettes.",
-)
+cassette_dir_option = option("cassette-dir")
+certs_option = option("certs")
 
-certs_option = option(
-    "--certs",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    help="Folder of the CA.  [default: certs/ of the checkout, else the user's data folder]",
+_RECORDING = (
+    *("cassette-dir", "host", "layout", "keep-header", "certs", "connect-to", "upstream-ca"),
+    *("grace", "allow-opaque", "timing"),
+)
+_REPLAYING = (
+    *("match", "ignore-json", "reuse", "on-miss", "speed", "tokens-per-second", "fault", "receipt", "strict"),
 )
 
 
 def recording_options(command: F) -> F:
     """What a recorder needs to know; give them to `settings_from`."""
-    for decorate in reversed(_RECORDING):
-        command = decorate(command)
-    return command
-
-
-session_option = functools.partial(
-    option, "--session", "-s", metavar="NAME", help="Session to record; a / makes folders."
-)
-
-_RECORDING: list[Callable[[Any], Any]] = [
-    cassette_dir_option,
-    option("--host", multiple=True, metavar="HOST", default=[setting.DEFAULT_HOST], help="Host to record; repeatable."),
-    option(
-        "--layout",
-        default="",
-        metavar="LAYOUT",
-        show_default=False,
-        help="Layout of a new cassette: go-vcr, seed or charm.  [default: go-vcr]",
-    ),
-    option(
-        "--keep-header",
-        multiple=True,
-        metavar="NAME",
-        help="Header to keep beside the usual ones, * for all; repeatable.",
-    ),
-    certs_option,
-    option(
-        "--connect-to",
-        multiple=True,
-        metavar="HOST:PORT:ADDR:PORT",
-        help="Connect to another address instead, as curl has it; repeatable.",
-    ),
-    option(
-        "--upstream-ca",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        default=None,
-        help="CA to trust upstream beside the public ones.",
-    ),
-    option(
-        "--grace",
-        type=click.FloatRange(min=0),
-        default=setting.DEFAULT_GRACE,
-        help="Seconds that streams under way may take to finish on stop.",
-    ),
-    option("--allow-opaque", is_flag=True, help="Also record bodies that cannot be searched for secrets."),
-    option("--timing", is_flag=True, help="Keep the times of chunks beside the cassette, for --speed recorded."),
-]
+    return _with(_RECORDING, command)
 
 
 def replaying_options(command: F) -> F:
     """What replaying needs to know beside the mode; for `settings_from`, but for `receipt` and `strict`."""
-    for decorate in reversed(_REPLAYING):
-        command = decorate(command)
+    return _with(_REPLAYING, command)
+
+
+def _with(keys: tuple[str, ...], command: F) -> F:
+    for key in reversed(keys):
+        command = option(key)(command)
     return command
-
-
-mode_option = functools.partial(
-    option,
-    "--mode",
-    default="record",
-    metavar="MODE",
-    help="record, replay, once (record if there is no cassette), new-episodes (record what is new) or passthrough.",
-)
-
-_REPLAYING: list[Callable[[Any], Any]] = [
-    option(
-        "--match",
-        multiple=True,
-        metavar="PART",
-        default=["method,url,body"],
-        help="What has to match: method, url, path, query, header:NAME, body, raw-body; repeatable.",
-    ),
-    option(
-        "--ignore-json", multiple=True, metavar="PATH", help="Leave out of JSON bodies: $.a, $.b[*].id; repeatable."
-    ),
-    option("--reuse", default="none", metavar="WHAT", help="Play again when all has been played: none, last or all."),
-    option(
-        "--on-miss",
-        default="error",
-        metavar="WHAT",
-        help="What nothing answers: error (404), forward it upstream, or record it.",
-    ),
-    option("--speed", default="instant", metavar="SPEED", help="instant, recorded, or a factor such as 2x."),
-    option("--tokens-per-second", type=float, default=None, metavar="N", help="Stream at this pace instead."),
-    option(
-        "--fault",
-        multiple=True,
-        metavar="FAULT",
-        help="cut:after=3, stall:after=2,for=5s, status:429,retry-after=1 or reset; with id=N or rate=0.1,seed=7; "
-        "repeatable.",
-    ),
-    option(
-        "--receipt",
-        type=click.Path(path_type=Path, dir_okay=False),
-        default=None,
-        help="Write what was served, missed and never played, as JSON.",
-    ),
-    option("--strict", is_flag=True, help="Exit with 1 for a miss, and for an interaction that was never played."),
-]
 
 
 def playing_from(
@@ -217,7 +150,7 @@ def settings_from(
     session: str | None,
     cassette_dir: Path,
     host: tuple[str, ...],
-    layout: str,
+    layout: str | None,
     keep_header: tuple[str, ...],
     certs: Path | None,
     connect_to: tuple[str, ...],

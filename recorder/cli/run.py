@@ -14,11 +14,9 @@ import click
 
 from recorder.cli import foreground
 from recorder.cli.options import (
-    mode_option,
     option,
     recording_options,
     replaying_options,
-    session_option,
     settings_from,
 )
 from recorder.errors import RecorderError, UsageError
@@ -36,12 +34,12 @@ _FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 
 
 @click.command("run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
-@session_option(required=True)
-@mode_option()
+@option("session", required=True)
+@option("mode")
 @recording_options
-@option("--port", type=click.IntRange(0, 65535), default=0, help="Proxy port; 0 picks a free one.")
-@option("--base-url-port", type=click.IntRange(0, 65535), default=0, help="Base-URL port; 0 picks a free one.")
-@option("--base-url/--no-base-url", default=False, help="Also set the variables that SDKs take a base URL from.")
+@option("port", default=0)
+@option("base-url-port", default=0)
+@option("base-url")
 @replaying_options
 @click.option("--verbose", "-v", is_flag=True, help="Also a line for each interaction.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)

@@ -20,11 +20,9 @@ from recorder.cli import foreground
 from recorder.cli.child_environment import finding_this_package
 from recorder.cli.options import (
     F,
-    mode_option,
     option,
     recording_options,
     replaying_options,
-    session_option,
     settings_from,
 )
 from recorder.errors import RecorderError
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
 
 _ANY = "NAME"  # stands in what is printed for the session that each request names
 _OPEN_FILES = 10_240  # the most that every macOS gives to a process (OPEN_MAX)
-_PORT = click.IntRange(0, 65535)
 _DETACH_WAIT = 30.0  # seconds; a first start without .pyc files takes about four
 
 
@@ -48,17 +45,17 @@ def _door_options(command: F) -> F:
     for decorate in (
         click.option("--log", "log", default="", hidden=True),
         click.option("--until-eof", "until_eof", is_flag=True, hidden=True),
-        option("--detach/--foreground", "-d", default=False, help="Run in the background.", show_default="foreground"),
-        option("--base-url-port", type=_PORT, default=8081, help="Base-URL port; 0 picks a free one."),
-        option("--port", type=_PORT, default=8080, help="Proxy port; 0 picks a free one."),
+        option("detach"),
+        option("base-url-port"),
+        option("port"),
     ):
         command = decorate(command)
     return command
 
 
 @click.command("start")
-@session_option()
-@mode_option()
+@option("session")
+@option("mode")
 @recording_options
 @_door_options
 @replaying_options

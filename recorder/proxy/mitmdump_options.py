@@ -20,31 +20,21 @@ from recorder.session import settings as setting
 from recorder.session.requirements import Demands
 from recorder.session.settings import Mode, Settings
 from recorder.session.settings_file import nearest
+from recorder.session.settings_table import SETTINGS, Kind
 from recorder.storage.session_paths import check_name, name_for
 
 
 def declare(loader: Loader, mode: Mode) -> None:
     """Declare the options; `mode` is the one of a session that is told none. mitmproxy has a `mode` of its own."""
-    for name, default, help_ in (
-        ("session", "", "Session to record or replay; to record, by default named after the time of the start."),
-        ("session_mode", mode.value, f"One of {', '.join(Mode)}."),
-        ("cassette_dir", setting.DEFAULT_CASSETTE_DIR, "Folder of the cassettes."),
-        ("record_hosts", setting.DEFAULT_HOST, "Hosts to record, parted by commas."),
-        ("layout", "", "Layout of a new cassette: go-vcr, seed or charm."),
-        ("keep_headers", "", "Headers to keep beside the usual ones, parted by commas; * for all."),
-        ("match", "", "What has to match, parted by commas: method, url, path, query, header:NAME, body, raw-body."),
-        ("ignore_json", "", "Paths to leave out of JSON bodies, parted by spaces."),
-        ("reuse", "none", "What is played again when all has been played: none, last or all."),
-        ("on_miss", "error", "What becomes of a request that nothing answers: error, forward or record."),
-        ("speed", "instant", "instant, recorded, or a factor such as 2x."),
-        ("tokens_per_second", "", "Stream at this pace instead."),
-        ("fault", "", "Faults, parted by spaces: cut:after=3, stall:after=2,for=5s, status:429,retry-after=1, reset."),
-        ("receipt", "", "File for what was served, missed and never played, as JSON."),
-    ):
-        loader.add_option(name, str, default, help_)
-    loader.add_option("allow_opaque", bool, False, "Also record bodies that cannot be searched for secrets.")
-    loader.add_option("timing", bool, False, "Keep the times of chunks beside the cassette, for speed=recorded.")
-    loader.add_option("strict", bool, False, "End with 1 for a miss, and for an interaction that was never played.")
+    for row in SETTINGS.values():
+        if not row.mitmdump:
+            continue
+        if row.kind is Kind.FLAG:
+            loader.add_option(row.mitmdump, bool, False, f"{row.help}.")
+        else:
+            default = mode.value if row.key == "mode" else row.default
+            end = ", parted by spaces." if row.kind is Kind.SEVERAL else "."
+            loader.add_option(row.mitmdump, str, default, row.help + end)
 
 
 def settings() -> Settings:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recorder.errors import UsageError
+from recorder.session.settings_table import SETTINGS
 
 if TYPE_CHECKING:  # every command has settings; few need the format, the scrubber or the matcher, which load longest
     from recorder.cassette import Layout
@@ -30,9 +31,6 @@ class Mode(StrEnum):
     PASSTHROUGH = "passthrough"  # nothing is recorded, nothing is replayed
 
 
-DEFAULT_HOST = "openrouter.ai"
-DEFAULT_CASSETTE_DIR = "cassettes"
-DEFAULT_GRACE = 5.0
 """Seconds that streams under way are given to finish on stop."""
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
@@ -89,6 +87,10 @@ class ConnectTo:
         return self.host in ("", host.lower().rstrip(".")) and self.port in (None, port)
 
 
+def _default(key: str) -> str:
+    return SETTINGS[key].default
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One recorder's settings. `session` is that of requests which name none; None: they are refused.
@@ -98,16 +100,16 @@ class Settings:
     """
 
     session: str | None = None
-    cassette_dir: Path = Path(DEFAULT_CASSETTE_DIR)
-    hosts: tuple[Host, ...] = (Host(name=DEFAULT_HOST),)
+    cassette_dir: Path = Path(_default("cassette-dir"))
+    hosts: tuple[Host, ...] = (Host(name=_default("host")),)
     layout: Layout | None = None
     keep_headers: tuple[str, ...] = ()
-    port: int = 8080
-    base_url_port: int = 8081
+    port: int = int(_default("port"))
+    base_url_port: int = int(_default("base-url-port"))
     certs: Path = Path("certs")
     connect_to: tuple[ConnectTo, ...] = field(default=())
     upstream_ca: Path | None = None
-    grace: float = DEFAULT_GRACE
+    grace: float = float(_default("grace"))
     allow_opaque: bool = False
     rules: tuple[Rule, ...] = ()
     mode: Mode = Mode.RECORD
@@ -153,8 +155,8 @@ def parse_hosts(text: str) -> tuple[Host, ...]:
     return hosts
 
 
-def parse_layout(text: str) -> Layout | None:
-    """A layout by its name; "" is none in particular."""
+def parse_layout(text: str | None) -> Layout | None:
+    """A layout by its name; "" and None are none in particular."""
     if not text:
         return None
     from recorder.cassette import LAYOUTS  # noqa: PLC0415 - see above

@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recorder.errors import UsageError
+from recorder.session.settings_table import SETTINGS, Kind
 
 if TYPE_CHECKING:  # every command reads the file, and the scrubber takes longer to load than all the rest
     from recorder.scrub import Rule
 
-_PATHS = ("cassette-dir", "certs", "upstream-ca", "receipt")  # meant from the file's folder
-_SEVERAL = ("host", "keep-header", "connect-to", "match", "ignore-json", "fault")
-_RECORDING = (*("session", "layout", "port", "base-url-port", "grace", "base-url", "detach", "allow-opaque", "timing"),)
-_REPLAYING = ("mode", "reuse", "on-miss", "speed", "tokens-per-second", "strict")
-KEYS = (*_RECORDING, *_REPLAYING, *_SEVERAL, *_PATHS)
+KEYS = tuple(SETTINGS)
 """Every setting that a file may have, beside `scrub`."""
 
 _RULE_KEYS = ("name", "expression", "json-path")
@@ -70,11 +67,12 @@ def _checked(path: Path, table: dict[str, Any]) -> dict[str, str | list[str]]:
         key = written.replace("_", "-")
         if key not in KEYS:
             raise UsageError(f"{path}: expected one of the settings {', '.join(KEYS)}, found {written!r}")
-        if key in _SEVERAL and isinstance(value, list):
+        kind = SETTINGS[key].kind
+        if kind is Kind.SEVERAL and isinstance(value, list):
             values[key] = [_text(path, key, item) for item in value]
         else:
             text = _text(path, key, value)
-            values[key] = [text] if key in _SEVERAL else str(path.parent / text) if key in _PATHS else text
+            values[key] = [text] if kind is Kind.SEVERAL else str(path.parent / text) if kind.is_path else text
     return values
 
 

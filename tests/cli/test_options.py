@@ -16,11 +16,9 @@ from recorder.cassette import CHARM, SEED
 from recorder.cli import options
 from recorder.cli import recorder as group
 from recorder.cli.options import (
-    mode_option,
     option,
     recording_options,
     replaying_options,
-    session_option,
     settings_from,
 )
 from recorder.errors import UsageError
@@ -37,11 +35,11 @@ _demanded: list[tuple[Path | None, bool]] = []
 
 
 @click.command()
-@session_option(required=True)
-@mode_option()
+@option("session", required=True)
+@option("mode")
 @recording_options
-@option("--port", type=click.IntRange(0, 65535), default=8080)
-@option("--base-url-port", type=click.IntRange(0, 65535), default=8081)
+@option("port")
+@option("base-url-port")
 @replaying_options
 def show(*, receipt: Path | None, strict: bool, **values: Any) -> None:
     _demanded[:] = [(receipt, strict)]
