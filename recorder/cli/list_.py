@@ -12,7 +12,7 @@ import click
 from recorder import humanize
 from recorder.cli import output
 from recorder.cli.options import cassette_dir_option
-from recorder.cli.sessions import table
+from recorder.cli.output import table
 from recorder.errors import RecorderError
 from recorder.session import registry
 from recorder.storage import folder_index, session_paths

@@ -10,7 +10,7 @@ import click
 from recorder import cassette
 from recorder.cli import cassette_argument, output
 from recorder.cli.options import cassette_dir_option
-from recorder.cli.sessions import table
+from recorder.cli.output import table
 from recorder.errors import CassetteError, RecorderError
 from recorder.llm import figures, usage
 from recorder.llm.figures import Measure, Times

@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from recorder import cassette
-from recorder.cli.secrets import scrub_command, verify_command
+from recorder.cli.scrub import scrub_command
+from recorder.cli.verify import verify_command
 from recorder.errors import UsageError
 from recorder.model import Fields, Interaction, Request, Response
 

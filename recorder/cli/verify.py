@@ -1,10 +1,8 @@
-"""Cassettes that are there already: `verify` looks for secrets in them, `scrub` takes them out."""
+"""Secrets in cassettes that are there already: `verify`."""
 
 from __future__ import annotations
 
 import json
-import secrets
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +10,10 @@ from pathlib import Path
 import click
 
 from recorder import cassette, humanize
+from recorder.cli import cassette_paths
 from recorder.cli.options import config_file
-from recorder.errors import RecorderError, SecretError, UsageError
-from recorder.scrub import Finding, Rule, Scrubber, cassette_files
-from recorder.storage import store
-from recorder.storage.session_paths import SUFFIX
+from recorder.errors import RecorderError, SecretError
+from recorder.scrub import Finding, Rule, cassette_files
 
 _FORMATS = ("text", "json", "github")
 
@@ -42,7 +39,7 @@ class _Verdict:
 )
 def verify_command(*, paths: tuple[Path, ...], form: str) -> int:
     """Look for secrets in cassettes; exits with 3 if there are any, 1 if a file is damaged."""
-    found = list(_cassettes(paths))
+    found = list(cassette_paths.cassettes(paths))
     rules = config_file().rules
     verdicts = [verdict for path in found for verdict in (_verify(path, rules),) if verdict.findings or verdict.damage]
     if form == "json":
@@ -59,70 +56,15 @@ def verify_command(*, paths: tuple[Path, ...], form: str) -> int:
     return RecorderError.exit_code if verdicts else 0
 
 
-@click.command("scrub")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--dry-run", is_flag=True, help="Only say what would be changed.")
-def scrub_command(*, paths: tuple[Path, ...], dry_run: bool) -> int:
-    """Take the secrets out of cassettes, in place; every other byte stays."""
-    found = list(_cassettes(paths))
-    rules = config_file().rules
-    changed = 0
-    damaged = False
-    for path in found:
-        try:
-            changed += _scrub(path, rules, dry_run=dry_run)
-        except RecorderError as error:
-            damaged = True
-            click.echo(f"recorder: {error}", err=True)
-    click.echo(f"{humanize.count(len(found), 'cassette')}, {changed} {'to change' if dry_run else 'changed'}")
-    return RecorderError.exit_code if damaged else 0
-
-
-def _cassettes(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files that are named, and those below the folders that are."""
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        below = sorted(path.rglob(f"*{SUFFIX}"))
-        if not below:
-            raise UsageError(f"expected cassettes (*{SUFFIX}) below {path}, found none")
-        yield from below
-
-
-def _scrubber(rules: Iterable[Rule]) -> Scrubber:
-    # Each file its own salt, as each recording has: equal placeholders mean equal secrets within a cassette only. What
-    # cannot be read is there already, and was allowed to whoever recorded it.
-    return Scrubber(salt=secrets.token_bytes(16), rules=rules, allow_opaque=True)
-
-
 def _verify(path: Path, rules: Iterable[Rule]) -> _Verdict:
     try:
-        data = _read(path)
+        data = cassette_paths.read(path)
         return _Verdict(
-            path=path, findings=tuple(cassette_files.find(data, cassette.loads(data, str(path)), _scrubber(rules)))
+            path=path,
+            findings=tuple(cassette_files.find(data, cassette.loads(data, str(path)), cassette_paths.scrubber(rules))),
         )
     except RecorderError as error:
         return _Verdict(path=path, damage=str(error))
-
-
-def _scrub(path: Path, rules: Iterable[Rule], *, dry_run: bool) -> bool:
-    """Whether the file was, or would be, changed."""
-    data = _read(path)
-    scrubbed = cassette_files.scrubbed(data, cassette.loads(data, str(path)), _scrubber(rules))
-    if scrubbed == data:
-        return False
-    if not dry_run:
-        store.rewrite(path, expected=data, data=scrubbed, now=time.time_ns())
-    click.echo(f"{path}: {'would be changed' if dry_run else 'changed'}")
-    return True
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RecorderError(f"{path}: expected a cassette, found {error.strerror or error}") from error
 
 
 def _text(verdict: _Verdict) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.cli.sessions import table
+from recorder.cli.output import table
 from recorder.session import environment
 from recorder.session.registry import Ended, Registration, Running
 from tests.cli.conftest import Call
