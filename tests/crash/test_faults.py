@@ -16,6 +16,7 @@ from recorder.errors import StoreError
 from recorder.model import Interaction, Request, Response
 from recorder.scrub import CleanInteraction, Scrubber
 from recorder.storage.store import Store
+from tests.storage.disks import replace_os
 
 NOW = 1_700_000_000_000_000_000
 CHANGES = {"write", "replace", "ftruncate", "unlink", "mkdir", "fchmod", "fchown"}
@@ -144,7 +145,7 @@ def check_session(folder: Path, disk: FaultyOs, monkeypatch: pytest.MonkeyPatch,
         leave_a_torn_cassette(path)
     earlier = ["old"] if there else []
     session, failure = Session(path), None
-    monkeypatch.setattr("recorder.storage.store.os", disk)
+    replace_os(monkeypatch, disk)
     try:
         session.run()
     except StoreError as error:
@@ -231,7 +232,7 @@ def test_what_the_system_says_is_told_in_plain_words(
     path = tmp_path / "chat.yaml"
     with Store.open(path, now=NOW) as store:
         store.append(clean("1"), began=1)
-        monkeypatch.setattr("recorder.storage.store.os", FaultyOs(3, code))  # stat, fstat, write
+        replace_os(monkeypatch, FaultyOs(3, code))  # stat, fstat, write
         with pytest.raises(StoreError) as caught:
             store.append(clean("2"), began=2)
     assert str(caught.value).startswith(f"{path}: cannot append: {words}")
@@ -241,7 +242,7 @@ def test_a_failed_fsync_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.M
     with Store.open(tmp_path / "chat.yaml", now=NOW) as store:
         store.append(clean("1"), began=1)
         disk = FaultyOs(4, errno.EIO)  # stat, fstat, write, fsync
-        monkeypatch.setattr("recorder.storage.store.os", disk)
+        replace_os(monkeypatch, disk)
         with pytest.raises(StoreError):
             store.append(clean("2"), began=2)
         with pytest.raises(StoreError):
@@ -260,7 +261,7 @@ def test_an_interrupt_in_the_middle_of_an_append_leaves_nothing_half(
     path = tmp_path / "chat.yaml"
     with Store.open(path, now=NOW) as store:
         store.append(clean("1"), began=1)
-        monkeypatch.setattr("recorder.storage.store.os", Interrupted(4))
+        replace_os(monkeypatch, Interrupted(4))
         with pytest.raises(KeyboardInterrupt):
             store.append(clean("2"), began=2)
         assert names(path) == ["1"]

@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
-import recorder.storage.store
 from recorder import cassette
 from recorder.errors import CassetteError
 from recorder.model import Interaction, Request, Response
 from recorder.scrub import CleanInteraction, Scrubber
 from recorder.storage.store import Store
+from tests.storage.disks import MODULES, replace_os
 
 NOW = 1_700_000_000_000_000_000
 SCRUBBER = Scrubber(salt=bytes(16))
@@ -70,13 +70,17 @@ class Promise:
     given: set[Interaction] = field(default_factory=set)
 
 
+Place = tuple[str, int]
+"""A file of the store and a line in it."""
+
+
 class Disk:
     """`without`: the line of the store whose sync is taken out; `sync_lines`: those that were met."""
 
-    def __init__(self, root: Path, *, without: int = 0) -> None:
+    def __init__(self, root: Path, *, without: Place | None = None) -> None:
         self.target = root / "chat.yaml"
         self.promise = Promise()
-        self.sync_lines: set[int] = set()
+        self.sync_lines: set[Place] = set()
         self.cuts = 0
         self._root = root
         self._without = without
@@ -184,13 +188,16 @@ class Disk:
         return node
 
 
-def _line_of_the_store() -> int:
+SOURCES = tuple(str(module.__file__) for module in MODULES)
+
+
+def _line_of_the_store() -> Place:
     """Where the store asks for this sync, seen from outside of its two sync functions."""
     frame = sys._getframe()
-    while frame.f_code.co_filename != recorder.storage.store.__file__ or frame.f_code.co_name.startswith("_sync"):
+    while frame.f_code.co_filename not in SOURCES or frame.f_code.co_name.startswith("sync"):
         assert frame.f_back is not None
         frame = frame.f_back
-    return frame.f_lineno
+    return Path(frame.f_code.co_filename).name, frame.f_lineno
 
 
 def _check(left: dict[str, bytes], promise: Promise) -> None:
@@ -308,11 +315,13 @@ def the_files_of_a_killed_recorder(disk: Disk) -> None:
 SCENES = [a_new_cassette, a_torn_cassette, the_files_of_a_killed_recorder]
 
 
-def play(scene: Callable[[Disk], None], root: Path, monkeypatch: pytest.MonkeyPatch, *, without: int = 0) -> Disk:
+def play(
+    scene: Callable[[Disk], None], root: Path, monkeypatch: pytest.MonkeyPatch, *, without: Place | None = None
+) -> Disk:
     root.mkdir()
     disk = Disk(root, without=without)
     with monkeypatch.context() as patch:
-        patch.setattr("recorder.storage.store.os", disk)
+        replace_os(patch, disk)
         scene(disk)
     return disk
 
@@ -327,20 +336,21 @@ def test_no_power_cut_takes_what_was_promised(
 
 
 def test_taking_out_any_sync_loses_something_in_some_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines: set[int] = set()
+    lines: set[Place] = set()
     for scene in SCENES:
         lines |= play(scene, tmp_path / scene.__name__, monkeypatch).sync_lines
-    source = Path(recorder.storage.store.__file__).read_text().splitlines()
-    assert lines == {
-        number
-        for number, line in enumerate(source, 1)
-        if re.search(r"\b_sync(_folder)?\(", line) and "def " not in line
+    asked = {
+        (Path(source).name, number): line.strip()
+        for source in SOURCES
+        for number, line in enumerate(Path(source).read_text().splitlines(), 1)
+        if re.search(r"\bsync(_folder)?\(", line) and "def " not in line
     }
+    assert lines == set(asked)
     for line in sorted(lines):
         needed = False
         for scene in SCENES:
             try:
-                play(scene, tmp_path / f"{scene.__name__}-{line}", monkeypatch, without=line)
+                play(scene, tmp_path / f"{scene.__name__}-{line[0]}-{line[1]}", monkeypatch, without=line)
             except LostError:
                 needed = True
-        assert needed, f"line {line}, {source[line - 1].strip()!r}: nothing is lost without it"
+        assert needed, f"{line}, {asked[line]!r}: nothing is lost without it"

@@ -294,7 +294,7 @@ def test_a_body_that_cannot_be_decoded_is_an_error_and_writes_nothing(recording:
 def test_a_disk_that_fails_is_an_error_and_counts_nothing(recording: Recording) -> None:
     recording.record(exchange())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recorder.storage.store.os.fsync", failing)
+        patch.setattr("recorder.storage.disk.os.fsync", failing)
         with pytest.raises(StoreError, match="input/output error"):
             recording.record(exchange())
     assert 1 == recording.summary.interactions

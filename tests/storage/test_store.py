@@ -16,12 +16,14 @@ from typing import Any
 
 import pytest
 
-import recorder.storage.store
+import recorder.storage.disk
+import recorder.storage.lock
 from recorder import cassette
 from recorder.errors import CassetteError, LockedError, StoreError, UsageError
 from recorder.model import Interaction, Request, Response
 from recorder.scrub import CleanInteraction, Scrubber
 from recorder.storage.store import Store
+from tests.storage.disks import replace_os
 
 NOW = 1_700_000_000_000_000_000
 STAMP = "2023-11-14T22:13:20Z"
@@ -62,7 +64,7 @@ class CountingOs:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[str] = []
         self.opened: set[str] = set()
-        monkeypatch.setattr("recorder.storage.store.os", self)
+        replace_os(monkeypatch, self)
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(os, name)
@@ -333,24 +335,24 @@ def test_a_holder_that_has_not_written_its_name_yet_still_holds(store: Store, pa
 
 def test_a_dead_recorder_is_not_named_as_the_holder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its name stands in the lock until the next holder has written its own."""
-    monkeypatch.setattr(recorder.storage.store, "_alive", lambda _: False)
+    monkeypatch.setattr(recorder.storage.lock, "_alive", lambda _: False)
     with Store.open(path, now=NOW), pytest.raises(LockedError, match="by another process"):
         Store.open(path, now=NOW)
 
 
 def test_the_dead_are_told_from_the_living() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        assert recorder.storage.store._alive(child.pid)
+        assert recorder.storage.lock._alive(child.pid)
         child.kill()
-    assert not recorder.storage.store._alive(child.pid)
-    assert recorder.storage.store._alive(1)  # someone else's, for all but root
+    assert not recorder.storage.lock._alive(child.pid)
+    assert recorder.storage.lock._alive(1)  # someone else's, for all but root
 
 
 def test_a_lock_that_went_away_between_opening_and_locking_is_none(
     store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The race of two openers: the second has the first's lock file open when the first removes it."""
-    real = recorder.storage.store._lock
+    real = recorder.storage.lock._lock
     gone: list[int] = []
 
     def lock(fd: int) -> bool:
@@ -359,7 +361,7 @@ def test_a_lock_that_went_away_between_opening_and_locking_is_none(
             store.close()
         return real(fd)
 
-    monkeypatch.setattr(recorder.storage.store, "_lock", lock)
+    monkeypatch.setattr(recorder.storage.lock, "_lock", lock)
     with Store.open(path, now=NOW), pytest.raises(LockedError):
         Store.open(path, now=NOW)
 
@@ -555,7 +557,7 @@ def test_what_is_no_plain_file_is_refused_and_untouched(
 def test_a_symlink_slipped_in_after_the_look_is_not_followed(
     tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = recorder.storage.store._check_plain
+    real = recorder.storage.disk.check_plain
     target = tmp_path / "target"
     target.write_bytes(b"precious")
     written(tmp_path / "chat.yaml", "a")
@@ -567,7 +569,7 @@ def test_a_symlink_slipped_in_after_the_look_is_not_followed(
             path.unlink()
             path.symlink_to(target)
 
-    monkeypatch.setattr(recorder.storage.store, "_check_plain", exchange)
+    monkeypatch.setattr(recorder.storage.disk, "check_plain", exchange)
     with pytest.raises(StoreError, match="it is a symlink"):
         Store.open(tmp_path / "chat.yaml", now=NOW)
     assert b"precious" == target.read_bytes()
@@ -587,7 +589,7 @@ def test_a_fifo_slipped_in_after_the_look_does_not_make_us_wait(
                 raise FileNotFoundError
             return name.lstat()
 
-    monkeypatch.setattr("recorder.storage.store.os", SlippingOs())
+    replace_os(monkeypatch, SlippingOs())
     with pytest.raises(StoreError, match="it is a FIFO or a device"):
         Store.open(path, now=NOW)
     assert b"".join(torn) == path.read_bytes()
