@@ -17,8 +17,9 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import unquote_to_bytes, urljoin
+from urllib.parse import urljoin
 
+from recorder.cassette.go_url import _URL, form, go_url, text
 from recorder.errors import BodyError
 from recorder.model import INT64_MAX, Fields, Interaction, Request, Response
 from recorder.wire.content_coding import LIMIT, codings, decode
@@ -47,11 +48,7 @@ _NOT_THE_PROGRAMS: Final = frozenset(
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]*")  # RFC 9110, section 5.6.2
 _FOLD: Final = re.compile(rb"[ \t]*\r?\n[ \t]*")
 _DIGITS: Final = re.compile(r"[0-9]{1,100}")
-_URL: Final = re.compile(r"(?P<origin>[^/?#]*://[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)", re.DOTALL)
 _VERSION: Final = re.compile(r"HTTP/([0-9])(?:\.([0-9]))?")
-_PATH_BYTES: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~$&+,/:;=@!'()*[]%")
-_PATH_KEPT: Final = _PATH_BYTES - frozenset(b"!'()*[]%")
-_ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 def interaction(
@@ -108,11 +105,6 @@ def canonical(name: str) -> str:
     if not _TOKEN.fullmatch(name):
         return name
     return "-".join(part[:1].upper() + part[1:].lower() for part in name.split("-"))
-
-
-def text(raw: bytes) -> str:
-    """Bytes of the wire as the model keeps them: Go's strings hold any bytes, ours those that are not UTF-8 escaped."""
-    return raw.decode("utf-8", "surrogateescape")
 
 
 def _pairs(wire: WireFields) -> Iterator[tuple[str, str]]:
@@ -215,52 +207,7 @@ def _is_the_transports(method: str, name: str, value: str, sent: list[tuple[str,
     return False
 
 
-def go_url(url: str) -> str:
-    """`url` as Go prints it (`url.Parse`, `URL.String`): a path with bytes that Go escapes is unescaped and escaped."""
-    match = _URL.fullmatch(url)
-    if match is None:
-        return url
-    path = match["path"].encode("utf-8", "surrogateescape")
-    if all(byte in _PATH_BYTES for byte in path) or not _is_escaped(path):
-        return url
-    escaped = "".join(chr(byte) if byte in _PATH_KEPT else f"%{byte:02X}" for byte in unquote_to_bytes(path))
-    return match["origin"] + escaped + match["rest"]
-
-
 # --- the form
-
-
-def form(method: str, url: str, content_type: str, body: bytes) -> Fields:
-    """`Request.Form` after `ParseForm`: for each name the values of the body, then those of the query.
-
-    go-vcr does not record what `ParseForm` refuses (a `;`, a broken escape); here such a pair is left out, as
-    `ParseForm` leaves it out. A multipart body has no part in it: go-vcr does not call `ParseMultipartForm`.
-    """
-    pairs: list[tuple[str, str]] = []
-    urlencoded = content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
-    if urlencoded and method in ("POST", "PUT", "PATCH"):
-        pairs.extend(_parse_query(body))
-    query = url.partition("#")[0].partition("?")[2]
-    pairs.extend(_parse_query(query.encode("utf-8", "surrogateescape")))
-    return Fields(pairs)
-
-
-def _parse_query(query: bytes) -> Iterator[tuple[str, str]]:
-    """`url.ParseQuery`, without what it reports as an error."""
-    for pair in query.split(b"&"):
-        if not pair or b";" in pair:
-            continue
-        name, _, value = pair.partition(b"=")
-        if _is_escaped(name) and _is_escaped(value):
-            yield _unescape(name), _unescape(value)
-
-
-def _is_escaped(raw: bytes) -> bool:
-    return "%" not in _ESCAPE.sub("", raw.decode("latin-1"))
-
-
-def _unescape(raw: bytes) -> str:
-    return text(unquote_to_bytes(raw.replace(b"+", b" ")))
 
 
 # --- the response

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import mmap
 import re
-from dataclasses import dataclass
-from functools import lru_cache
 from io import BytesIO
 from sys import intern
 from typing import Any, TypeVar
@@ -21,6 +19,7 @@ from typing import Any, TypeVar
 from recorder.cassette.document import Layout
 from recorder.cassette.duration import parse_duration
 from recorder.cassette.head_patterns import usual
+from recorder.cassette.layout_form import Block, form_of
 from recorder.cassette.scalar_reader import ForeignError, base64, check, double_quoted, single_quoted
 from recorder.cassette.scalars import INDICATOR, SURELY_PLAIN, is_old
 from recorder.cassette.schema import ALWAYS_IN_REQUEST, ALWAYS_IN_RESPONSE, NULLS, REQUEST, RESPONSE, Kind
@@ -55,81 +54,64 @@ class _UnusualError(Exception):
     """More than the patterns of `head_patterns.py` take."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Block:
-    """The text of literal blocks at one place: how it is indented, which digit says so, and where it ends."""
+class _Headers:
+    """Headers, and each of what they say, by their spelling: most are the same in every interaction.
 
-    pad: bytes
-    digit: bytes
-    end: re.Pattern[bytes]
+    `value` parts their lines. `is_old`: whether one is spelled as an older go-yaml alone spells it.
+    """
 
+    __slots__ = ("_fields", "_value", "_values", "is_old")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Form:
-    """A layout worked out for reading."""
+    def __init__(self, value: re.Pattern[str]) -> None:
+        self._value = value
+        self._fields: dict[bytes, Fields] = {}
+        self._values: dict[str, tuple[str]] = {}
+        self.is_old = False
 
-    item_start: bytes  # up to the number
-    item: re.Pattern[bytes]
-    request_line: bytes
-    request: re.Pattern[bytes]
-    response_line: bytes
-    response: re.Pattern[bytes]
-    field: bytes
-    block: _Block
-    behind_body: bytes  # what nearly always follows one; the longer, the faster it is found
-    list_item: bytes
-    list_block: _Block
-    name: bytes
-    name_item: bytes
-    name_block: _Block
-    starts: tuple[bytes, ...]  # all that a line inside an interaction can start with, the text of blocks aside
+    def fields(self, lines: bytes | None) -> Fields:
+        if lines is None:
+            return NO_FIELDS
+        return self._fields.get(lines) or self._new_fields(lines)
 
+    def _new_fields(self, lines: bytes) -> Fields:
+        found: dict[str, tuple[str, ...]] = {}
+        last = ""
+        for name, token in self._value.findall(lines.decode()):
+            values = self._values.get(token) or self._new_value(token)
+            if not name:
+                found[last] += values
+            elif name in found:
+                raise ForeignError
+            else:
+                last = intern(name)
+                found[last] = values
+        return _keep(self._fields, lines, Fields.of(found), most=_MOST_FIELDS)
 
-@lru_cache(maxsize=8)
-def _form(layout: Layout) -> _Form:
-    item = layout.dash(0)
-    field = layout.step(item + 2)
-    name = layout.step(field)
-    item_start = b" " * item + b"- id: "
-    pad, key = b" " * field, b" " * (item + 2)
-    list_item, name_item = b" " * layout.dash(field) + b"- ", b" " * layout.dash(name) + b"- "
-    keys = (pad + key + b":" for key in _REQUEST | _RESPONSE)
-    return _Form(
-        item_start=item_start,
-        item=re.compile(item_start + rb"(?:0|[1-9][0-9]{0,17})\n"),
-        request_line=key + b"request:",
-        request=re.compile(key + b"request:\n"),
-        response_line=key + b"response:",
-        response=re.compile(key + b"response:\n"),
-        field=pad,
-        block=_block(field, layout.step(field)),
-        behind_body=b"\n%bheaders:\n%b" % (pad, b" " * name),
-        list_item=list_item,
-        list_block=_block(layout.dash(field), layout.dash(field) + 2),
-        name=b" " * name,
-        name_item=name_item,
-        name_block=_block(layout.dash(name), layout.dash(name) + 2),
-        starts=(key + b"request:", key + b"response:", *keys, list_item, name_item, b" " * name),
-    )
+    def _new_value(self, token: str) -> tuple[str]:
+        """What a header says, plain or in quotes without anything to undo."""
+        text = token[1:-1] if token[0] in "'\"" else token
+        if token[0] == "'" and is_old(text.encode()):
+            self.is_old = True
+        return _keep(self._values, token, (text,), most=_MOST_VALUES)
 
 
-def _block(parent: int, column: int) -> _Block:
-    pad = b" " * column
-    return _Block(pad=pad, digit=b"%d" % (column - parent), end=re.compile(rb"\n(?!%b|\n)" % pad))
+def _stretch(data: Data, pattern: re.Pattern[bytes], position: int) -> re.Match[bytes]:
+    match = pattern.match(data, position)
+    if match is None:
+        raise _UnusualError
+    return match
 
 
 class DirectReader:
     """One file in one layout. `candidate` is the go-yaml that wrote it (see `Layout`), as soon as a scalar tells."""
 
-    __slots__ = ("_data", "_fields_known", "_form", "_patterns", "_values", "_window", "candidate")
+    __slots__ = ("_data", "_form", "_headers", "_patterns", "_window", "candidate")
 
     def __init__(self, data: Data, layout: Layout) -> None:
         self._data = data
-        self._form = _form(layout)
+        self._form = form_of(layout)
         self._patterns = usual(layout)
-        # Headers, and each of what they say, by their spelling: most are the same in every interaction.
-        self._fields_known: dict[bytes, Fields] = {}
-        self._values: dict[str, tuple[str]] = {}
+        self._headers = _Headers(self._patterns.value)
         self._window = _FIRST_WINDOW
         self.candidate: int | None = None
 
@@ -143,11 +125,11 @@ class DirectReader:
     def _usual(self, position: int) -> tuple[Interaction, int]:
         """An interaction as nearly all are. _UnusualError if it is another."""
         patterns = self._patterns
-        head = self._stretch(patterns.head, position)
+        head = _stretch(self._data, patterns.head, position)
         sent, position = self._usual_body(head.end()) if head["body"] else (b"", head.end())
-        middle = self._stretch(patterns.middle, position)
+        middle = _stretch(self._data, patterns.middle, position)
         body, position = self._usual_body(middle.end())
-        tail = self._stretch(patterns.tail, position)
+        tail = _stretch(self._data, patterns.tail, position)
         try:
             request = Request(
                 proto=_text(head["proto"]),
@@ -156,7 +138,7 @@ class DirectReader:
                 content_length=int(head["content_length"]),
                 host=_text(head["host"]),
                 body=sent,
-                headers=self._usual_fields(middle["headers"]),
+                headers=self._headers.fields(middle["headers"]),
                 url=_text(middle["url"]),
                 method=_text(middle["method"]),
             )
@@ -168,20 +150,16 @@ class DirectReader:
                 content_length=int(middle["content_length"]),
                 uncompressed=middle["uncompressed"] is not None,
                 body=body,
-                headers=self._usual_fields(tail["headers"]),
+                headers=self._headers.fields(tail["headers"]),
                 status=_text(tail["status"]),
                 code=int(tail["code"]),
                 duration=parse_duration(tail["duration"].decode()),
             )
         except ValueError as error:  # a number of more than 64 bits, a duration that is none
             raise ForeignError from error
+        if self._headers.is_old:
+            self.candidate = 6
         return Interaction(request=request, response=response), tail.end()
-
-    def _stretch(self, pattern: re.Pattern[bytes], position: int) -> re.Match[bytes]:
-        match = pattern.match(self._data, position)
-        if match is None:
-            raise _UnusualError
-        return match
 
     def _usual_body(self, position: int) -> tuple[bytes, int]:
         """The body that is spelled from `position` on, and where what follows it starts."""
@@ -192,32 +170,6 @@ class DirectReader:
         if quote in {b"'", b'"'} and end - position > 1 and self._data[end - 1 : end] == quote:
             return self._quoted(quote, self._data[position + 1 : end - 1]), end + 1  # copied once: it may be large
         return self._scalar(self._data[position:end], end + 1, self._form.block, b" ")
-
-    def _usual_fields(self, lines: bytes | None) -> Fields:
-        if lines is None:
-            return NO_FIELDS
-        return self._fields_known.get(lines) or self._new_fields(lines)
-
-    def _new_fields(self, lines: bytes) -> Fields:
-        found: dict[str, tuple[str, ...]] = {}
-        last = ""
-        for name, token in self._patterns.value.findall(lines.decode()):
-            values = self._values.get(token) or self._new_value(token)
-            if not name:
-                found[last] += values
-            elif name in found:
-                raise ForeignError
-            else:
-                last = intern(name)
-                found[last] = values
-        return _keep(self._fields_known, lines, Fields.of(found), most=_MOST_FIELDS)
-
-    def _new_value(self, token: str) -> tuple[str]:
-        """What a header says, plain or in quotes without anything to undo."""
-        text = token[1:-1] if token[0] in "'\"" else token
-        if token[0] == "'" and is_old(text.encode()):
-            self.candidate = 6
-        return _keep(self._values, token, (text,), most=_MOST_VALUES)
 
     def _by_lines(self, position: int) -> tuple[Interaction, int]:
         form = self._form
@@ -324,7 +276,7 @@ class DirectReader:
             found[name], position = self._items(position, self._form.name_item, self._form.name_block)
         return position
 
-    def _items(self, position: int, start: bytes, block: _Block) -> tuple[tuple[str, ...], int]:
+    def _items(self, position: int, start: bytes, block: Block) -> tuple[tuple[str, ...], int]:
         values: list[str] = []
         while True:
             line, next_line = self._line(position)
@@ -336,7 +288,7 @@ class DirectReader:
             raise ForeignError
         return tuple(values), position
 
-    def _scalar(self, token: bytes, position: int, block: _Block, space: bytes) -> tuple[bytes, int]:
+    def _scalar(self, token: bytes, position: int, block: Block, space: bytes) -> tuple[bytes, int]:
         """A string, and where what follows it starts. `space`: what stood between the colon and it."""
         if space != b" ":
             raise ForeignError
@@ -347,7 +299,7 @@ class DirectReader:
             return base64(encoded.replace(b"\n", b"")), position
         return self._flow(token), position
 
-    def _literal(self, token: bytes, position: int, block: _Block) -> tuple[bytes, int]:
+    def _literal(self, token: bytes, position: int, block: Block) -> tuple[bytes, int]:
         header = _BLOCK_HEADER.fullmatch(token)
         if header is None or header[1] not in (b"", block.digit):
             raise ForeignError
@@ -358,7 +310,7 @@ class DirectReader:
             text = text.rstrip(b"\n") + (b"" if header[2] else b"\n")
         return text, position
 
-    def _body(self, position: int, block: _Block) -> tuple[bytes, int] | None:
+    def _body(self, position: int, block: Block) -> tuple[bytes, int] | None:
         """The text of a block that headers follow, as they do nearly every body; None if it is another one.
 
         Each line of it is indented or empty. In most event streams every other one is empty, and nothing else is: then
@@ -405,7 +357,7 @@ class DirectReader:
             size *= 4
         return 0
 
-    def _lines(self, position: int, block: _Block) -> tuple[bytes, int]:
+    def _lines(self, position: int, block: Block) -> tuple[bytes, int]:
         """The text of any block."""
         # From the line break of the header, so that a block without any text ends where it starts.
         end = block.end.search(self._data, position - 1)

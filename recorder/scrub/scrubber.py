@@ -7,9 +7,7 @@ One scrubber for a session: it knows the salt and what was learned. It works on 
 from __future__ import annotations
 
 import re
-from binascii import b2a_base64
 from bisect import bisect_right
-from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -17,14 +15,15 @@ from typing import final
 
 from recorder.errors import BodyError, SecretError
 from recorder.model import Fields, Interaction, Request, Response
-from recorder.scrub import compressed, known_values, streams, utf16
+from recorder.scrub import known_values, streams
+from recorder.scrub.hits import Hit, percent_encoded, replaced
 from recorder.scrub.known_values import Credential, Learned, is_credential_name
 from recorder.scrub.patterns import GENERIC
 from recorder.scrub.placeholder import PLACEHOLDER, placeholder
+from recorder.scrub.readable import Readable, _without_binary, coding, is_form, is_text, readable
 from recorder.scrub.rules import Rule
-from recorder.scrub.search import PIECE, Finder, Hit, percent_encoded, replaced
+from recorder.scrub.search import Finder
 from recorder.scrub.streams import Column
-from recorder.wire import aws_event_stream
 from recorder.wire.exchange import Exchange
 
 REQUEST_HEADERS = frozenset(("accept", "content-type", "user-agent"))
@@ -115,7 +114,7 @@ class Scrubber:
     def scrub(self, interaction: Interaction) -> CleanInteraction:
         """The interaction as it may be written. `BodyError` if a body cannot be read, and that was not allowed."""
         request, response = interaction.request, interaction.response
-        codings = (_coding(request.headers), _coding(response.headers))
+        codings = (coding(request.headers), coding(response.headers))
         kept = Interaction(
             request=self._request(request, codings[0], _kept(request.headers, REQUEST_HEADERS | self._keep)),
             response=self._response(response, codings[1], _kept(response.headers, RESPONSE_HEADERS | self._keep)),
@@ -126,8 +125,8 @@ class Scrubber:
         """An interaction that somebody else recorded, without its secrets; all that is none stays, headers too."""
         request, response = interaction.request, interaction.response
         return Interaction(
-            request=self._request(request, _coding(request.headers), request.headers),
-            response=self._response(response, _coding(response.headers), response.headers),
+            request=self._request(request, coding(request.headers), request.headers),
+            response=self._response(response, coding(response.headers), response.headers),
         )
 
     def check(self, clean: CleanInteraction, rendered: bytes) -> None:
@@ -150,7 +149,7 @@ class Scrubber:
         ):
             if not any(finding.where == where for finding in found) and self._url(text) != text:
                 found.append(Finding(rule="credential", where=where))
-        if _is_form(request.headers) and not any(finding.where.startswith("request.body") for finding in found):
+        if is_form(request.headers) and not any(finding.where.startswith("request.body") for finding in found):
             found += [Finding(rule="credential", where="request.body")] * (self._pairs(request.body) != request.body)
         return found
 
@@ -168,7 +167,7 @@ class Scrubber:
         bodies = {"request": interaction.request.body, "response": interaction.response.body}
         # Bytes that are no UTF-8 are written as base64 in lines, at whatever alignment: these are searched as they are.
         for side, body in bodies.items():
-            if not _is_text(body):
+            if not is_text(body):
                 plain = self._readable(body, clean.coding if side == "request" else "").plain
                 yield from _body_findings(f"{side}.body", plain, self._finder, ())
                 rendered = _without_binary(rendered, body)
@@ -181,7 +180,7 @@ class Scrubber:
 
     def _request(self, request: Request, coding: str, headers: Fields) -> Request:
         body = self._body(request.body, coding)
-        if _is_form(headers):
+        if is_form(headers):
             body = self._text(self._pairs(body))
         return replace(
             request,
@@ -334,45 +333,6 @@ class Scrubber:
         return _PAIR.sub(value, text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readable:
-    """What a body says, and how the like of it is written back into the body's own form."""
-
-    plain: bytes
-    pack: Callable[[bytes], bytes]
-
-
-def readable(body: bytes, coding: str) -> Readable:
-    """What is in a body that is compressed, in Amazon's frames, or in wide characters; `BodyError` if it is broken."""
-    unpacked = compressed.unpack(body, coding)
-    if unpacked is not None:
-        inner = readable(unpacked.plain, "")
-        return Readable(plain=inner.plain, pack=lambda plain: unpacked.pack(inner.pack(plain)))
-    text = aws_event_stream.as_text(body)
-    if text is not None:
-        return Readable(plain=text, pack=lambda plain: aws_event_stream.from_text(body, plain))
-    charset = utf16.charset(body)
-    if charset:
-        return Readable(plain=utf16.decode(body, charset), pack=lambda plain: utf16.encode(plain, charset))
-    return Readable(plain=body, pack=lambda plain: plain)
-
-
-def _without_binary(rendered: bytes, body: bytes) -> bytes:
-    """The text without the base64 of a body that is no text: three letters of a key come up there by chance."""
-    start = rendered.find(_BINARY)
-    while start >= 0:
-        lines = rendered[start + len(_BINARY) :].split(b"\n")
-        count, taken, encoded = 0, 0, b2a_base64(body, newline=False)
-        while taken < len(encoded) and (line := lines[count].strip()) and encoded.startswith(line, taken):
-            taken += len(line)
-            count += 1
-        if taken == len(encoded):
-            return rendered[: start + len(_BINARY)] + b"\n".join(lines[count:])
-        start = rendered.find(_BINARY, start + 1)
-    return rendered
-
-
-_BINARY = b" !!binary |\n"
 _PAIR = re.compile(rb"(\A|[?&;#])([^?&;#=]{1,256})=([^&;#]+)")
 
 
@@ -396,7 +356,7 @@ def _findings(interaction: Interaction, finder: Finder, rules: tuple[Rule, ...])
         yield from _field_findings(name, fields, finder)
     for name, message in (("request.body", request), ("response.body", response)):
         try:
-            body = readable(message.body, _coding(message.headers)).plain
+            body = readable(message.body, coding(message.headers)).plain
         except BodyError:  # it says nothing to anybody
             body = message.body
         yield from _body_findings(name, body, finder, rules)
@@ -434,36 +394,10 @@ def _body_findings(where: str, body: bytes, finder: Finder, rules: tuple[Rule, .
                 yield Finding(rule=rule.name, where=f"{where}, {'.'.join(map(str, value.path))}")
 
 
-def _coding(headers: Fields) -> str:
-    return (
-        next((values[0] for name, values in headers.items() if name.lower() == "content-encoding" and values), "")
-        .strip()
-        .lower()
-    )
-
-
 def _kept(headers: Fields, names: frozenset[str]) -> Fields:
     if ALL_HEADERS in names:
         return headers
     return Fields.of({name: values for name, values in headers.items() if name.lower() in names})
-
-
-def _is_form(headers: Fields) -> bool:
-    types = (value for name, values in headers.items() if name.lower() == "content-type" for value in values)
-    return any(value.lower().startswith("application/x-www-form-urlencoded") for value in types)
-
-
-def _is_text(body: bytes) -> bool:
-    if body.isascii():
-        return True
-    decoder = getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(body), PIECE):
-            decoder.decode(body[start : start + PIECE])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _length(announced: int, before: bytes, after: bytes) -> int:

@@ -13,20 +13,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import cache, partial
-from urllib.parse import quote_from_bytes
+from dataclasses import dataclass, replace
+from functools import partial
 
 from recorder.errors import BodyError
 from recorder.scrub import compressed, decoding, utf16
+from recorder.scrub.clean_texts import CleanTexts
+from recorder.scrub.hits import Hit, Wrap, merged, percent_encoded
 from recorder.scrub.known_values import Learned
-from recorder.scrub.patterns import GENERIC, PATTERNS, Look, Pattern
-from recorder.scrub.placeholder import FEWEST_DIGITS, MOST_DIGITS, mask, placeholder
+from recorder.scrub.patterns import PATTERNS, Look, Pattern
+from recorder.scrub.placeholder import mask
+from recorder.scrub.rendered import PIECE, as_lines, own_numbers, without_body
 from recorder.scrub.stream_digest import Condensed, condense
 from recorder.scrub.streams import is_stream, texts
 
-PIECE = 1 << 17
-"""Bytes searched at once: about a millisecond for the slowest single call."""
 _OVERLAP = 1 << 14
 """Bytes that two pieces share, so that what one cuts is whole in the next: more than any key or token has."""
 
@@ -39,7 +39,6 @@ _LEAST_WRAPPED = 60
 _LEAST_CONDENSED = 2048
 _MOST_UNPACKED = 1 << 20
 """Bytes that compressed text inside a text may come to, to be searched."""
-_MOST_KNOWN = 4096
 _LONG = 1 << 14
 """Bytes of a run that is looked at by itself: an image, which has fewer signs in it than all runs together."""
 _MOST_PACKED = 64
@@ -49,54 +48,6 @@ _MANY = 32
 _LONGEST_KNOWN = 256
 _FIELDS = re.compile(rb" request:(\n +)")
 """The first field of an interaction, and so the column of all of them."""
-_LINE_BREAKS = re.compile(rb"\n+")
-_LARGEST_KNOWN = 1 << 22
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wrap:
-    """How a placeholder is written inside an encoded text: what stands beside it in its group, and the encoding."""
-
-    before: bytes = field(repr=False)
-    behind: bytes = field(repr=False)
-    encode: Callable[[bytes], bytes] = field(repr=False)
-    unit: int = 1
-    """Bytes that the group must be a multiple of; 1 where what follows does not depend on it."""
-    ends_base64: bool = False
-    """Whether the padding behind the run belongs to it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """`secret` stands at `start:end`, in as many encodings as there are `wraps`, the innermost first."""
-
-    start: int
-    end: int
-    rule: str
-    secret: bytes = field(repr=False)
-    wraps: tuple[Wrap, ...] = ()
-
-    def written(self, salt: bytes) -> bytes:
-        """The placeholder in the encodings of the secret; the digest is as long as the alignment around it needs."""
-        for digits in range(FEWEST_DIGITS, MOST_DIGITS + 1):
-            text, fits = self._written(salt, digits)
-            if fits:
-                return text
-        return self._written(salt, FEWEST_DIGITS)[0]
-
-    def _written(self, salt: bytes, digits: int) -> tuple[bytes, bool]:
-        text = placeholder(self.rule, self.secret, salt, digits)
-        fits = True
-        for wrap in self.wraps:
-            inner = wrap.before + text + wrap.behind
-            fits = fits and len(inner) % wrap.unit == 0
-            text = wrap.encode(inner)
-        return text, fits
-
-
-def percent_encoded(text: bytes) -> bytes:
-    """For a URL; what is percent-encoded already stays."""
-    return quote_from_bytes(text, safe="%-_.~").encode("ascii")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +70,7 @@ class Finder:
         self._expressions = tuple(expressions)
         rows = tuple(patterns)
         self._rows = {look: _by_anchor(row for row in rows if row.look is look) for look in Look}
-        self._clean = _Clean(learned=0)
+        self._clean = CleanTexts(learned=0)
 
     def suspects(self, body: bytes) -> bool:
         """Whether there is anything to be found in a body, or in what its pieces add up to if it is a stream.
@@ -142,7 +93,7 @@ class Finder:
     def suspects_rendered(self, rendered: bytes, bodies: Collection[bytes]) -> bool:
         """The same for an interaction as it is written, with its `bodies`, in which streams are added up once more."""
         rest = self._without_clean(rendered, bodies)
-        condensed = self._condensed(_as_lines(rest))
+        condensed = self._condensed(as_lines(rest))
         if condensed is None:
             return bool(self.hits(rest)) or any(map(self.suspects, bodies))
         if self._suspects_condensed(condensed):
@@ -165,12 +116,12 @@ class Finder:
         others = False
         for body in filter(None, bodies):
             is_clean = body in clean.bodies or body in clean.texts
-            without = _without_body(rendered, body, column) if is_clean else None
+            without = without_body(rendered, body, column) if is_clean else None
             if without is None:
                 others = True
             else:
                 rendered = without
-        return rendered if others else _own_numbers(column).sub(b"", rendered)
+        return rendered if others else own_numbers(column).sub(b"", rendered)
 
     def _suspects_condensed(self, condensed: Condensed) -> bool:
         """What was searched before, for the scrubber or for the gate behind it, is the same text and says the same."""
@@ -346,47 +297,11 @@ class Finder:
                     hits += _row_hits(rows, mask(bytes(free)))
         return merged(hits)
 
-    def _known_clean(self) -> _Clean:
+    def _known_clean(self) -> CleanTexts:
         clean = self._clean
         if clean.learned != len(self._learned):
-            clean = self._clean = _Clean(learned=len(self._learned))
+            clean = self._clean = CleanTexts(learned=len(self._learned))
         return clean
-
-
-@dataclass(slots=True, kw_only=True)
-class _Clean:
-    """What had nothing in it when `learned` values were known, and comes again: texts (headers, bodies that the gate
-    sees too), bodies whose pieces had nothing in them either, and runs (ids, names of models) that were read as base64
-    and hex."""
-
-    learned: int
-    texts: set[bytes] = field(default_factory=set, repr=False)
-    bodies: set[bytes] = field(default_factory=set, repr=False)
-    runs: set[bytes] = field(default_factory=set, repr=False)
-    size: int = 0
-
-    def add(self, text: bytes) -> None:
-        self._make_room()
-        self.texts.add(text)
-        self.size += len(text)
-
-    def add_body(self, body: bytes) -> None:
-        if len(body) > _LARGEST_KNOWN:  # to search it again is cheaper than to hold it
-            return
-        self._make_room()
-        self.bodies.add(body)
-        self.size += len(body)
-
-    def add_run(self, run: bytes) -> None:
-        if len(self.runs) > _MOST_KNOWN:
-            self.runs.clear()
-        self.runs.add(run)
-
-    def _make_room(self) -> None:
-        if self.size > _LARGEST_KNOWN or len(self.texts) > _MOST_KNOWN:
-            self.texts.clear()
-            self.bodies.clear()
-            self.size = 0
 
 
 def _apart(joined: bytes) -> list[bytes]:
@@ -452,85 +367,6 @@ def _shifted(hit: Hit, by: int, text: bytes) -> Hit:
 
 def _pad(encoded: bytes) -> bytes:
     return encoded + b"=" * (-len(encoded) % 4)
-
-
-def merged(hits: Iterable[Hit]) -> list[Hit]:
-    """The hits in order, those that overlap as one: the longest, the one that says most, the one decoded deepest."""
-    result: list[Hit] = []
-    for hit in sorted(hits, key=lambda hit: hit.start):
-        if not result or hit.start >= result[-1].end:
-            result.append(hit)
-            continue
-        last = result[-1]
-        longest = hit if _weight(hit) >= _weight(last) else last
-        result[-1] = replace(longest, start=last.start, end=max(last.end, hit.end))
-    return result
-
-
-def _weight(hit: Hit) -> tuple[int, bool]:
-    return hit.end - hit.start, hit.rule not in GENERIC
-
-
-def replaced(text: bytes, edits: Iterable[tuple[int, int, bytes]]) -> bytes:
-    """`text` with each `start:end` replaced; the edits are in order and do not overlap."""
-    parts: list[bytes] = []
-    done = 0
-    for start, end, new in edits:
-        parts += (text[done:start], new)
-        done = end
-    parts.append(text[done:])
-    return b"".join(parts)
-
-
-def _as_lines(rendered: bytes) -> bytes:
-    """A body that stands in double quotes (one with an emoji in it, say) as the lines that it has."""
-    if b"\\n\\ndata:" not in rendered and b"\\n{" not in rendered:
-        return rendered
-    parts = []
-    start = 0
-    while start < len(rendered):
-        end = start + PIECE
-        while rendered[end - 1 : end] == b"\\":  # not in the middle of an escape
-            end += 1
-        piece = rendered[start:end].replace(b"\\\\", b"\0").replace(b"\\n", b"\n").replace(b"\\r", b"\r")
-        parts.append(piece.replace(b'\\"', b'"').replace(b"\0", b"\\"))
-        start = end
-    return b"".join(parts)
-
-
-def _without_body(rendered: bytes, body: bytes, column: bytes) -> bytes | None:
-    """An interaction as it is written, without this body; None where it is not written as most bodies are.
-
-    `column`: the indentation of its fields. Every line of a text is indented further.
-    """
-    start = column + b"body: "
-    if b"\n" not in body:
-        for written in (b"%b'%b'\n" % (start, body.replace(b"'", b"''")), b"%b%b\n" % (start, body)):
-            if written in rendered:
-                return rendered.replace(written, start + b"\n", 1)
-        return None
-    for header in _block_header(column).finditer(rendered):  # at most two
-        indent = b"\n" + header[1]
-        block = body.rstrip(b"\n").replace(b"\n", indent)
-        for _ in range(2):  # the second time for every other one of a row of empty lines
-            block = block.replace(indent + b"\n", b"\n\n")
-        end = header.end() + len(block)
-        behind = _LINE_BREAKS.match(rendered, end)
-        if behind and rendered.startswith(block, header.end()) and not rendered.startswith(header[1], behind.end()):
-            return rendered[: header.end()] + rendered[end:]
-    return None
-
-
-@cache
-def _block_header(column: bytes) -> re.Pattern[bytes]:
-    return re.compile(column + rb"body: \|[1-9]?[-+]?\n( +)")
-
-
-@cache
-def _own_numbers(column: bytes) -> re.Pattern[bytes]:
-    """Fields in which only numbers can stand, in an interaction without its bodies."""
-    duration = rb"-?(?:[0-9.]+(?:h|m|s|ms|\xc2\xb5s|ns))+"
-    return re.compile(column + rb"(?:(?:content_length|code): -?[0-9]+|duration: " + duration + rb")(?=\n)")
 
 
 def _frames(body: bytes) -> int:

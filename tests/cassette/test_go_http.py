@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recorder.cassette.go_http import NO_RESPONSE, canonical, follows, form, go_url, interaction, status_text
+from recorder.cassette.go_http import NO_RESPONSE, canonical, follows, interaction, status_text
+from recorder.cassette.go_url import form, go_url
 from recorder.errors import BodyError
 from recorder.model import Fields, Request, Response
 from recorder.wire.exchange import Exchange, WireFields, WireRequest, WireResponse
